@@ -44,8 +44,13 @@ from hub.vocabulary import (
     Field,
     HoldReason,
     LegalBasis,
+    OutcomeCode,
+    ParcelState,
     Purpose,
+    RecallReason,
+    Relation,
     ReportKind,
+    ReportState,
     RequestedAction,
     Scope,
     Severity,
@@ -299,3 +304,85 @@ class Receipt:
     """True where this answers a retry: nothing was taken a second time."""
     signature: str
     """Ed25519 over the canonical JSON of all the above but ``replayed``; base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStatus:
+    """A stored report as its reporter may see it; holds none of its secrets."""
+
+    id: UUID
+    member_id: UUID
+    capacity_id: UUID
+    state: ReportState
+    kind: ReportKind
+    drill: bool
+    severity: Severity
+    received_at: datetime
+    deadline: datetime
+    blob_bucket: Bucket
+    rows_taken: int
+    rows_refused: int
+    hold_reason: HoldReason | None
+    decided_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A stored verdict: what this capacity may see of this parcel, decided when it was sealed."""
+
+    parcel_id: UUID
+    capacity_id: UUID
+    relation: Relation
+    fields: frozenset[Field]
+    policy_ids: tuple[str, ...]
+    policy_hash: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelStatus:
+    """A stored parcel; holds none of its secrets."""
+
+    id: UUID
+    report_id: UUID
+    recipient: Recipient
+    state: ParcelState
+    kind: ReportKind
+    drill: bool
+    severity: Severity
+    bucket: Bucket
+    record_count: int | None
+    seq: int | None
+    date_added: datetime | None
+    acknowledged_at: datetime | None
+    recalled_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedParcel:
+    """A parcel together with the asking capacity's grant on it."""
+
+    parcel: ParcelStatus
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeBatch:
+    """One code for some rows of a parcel, or for all."""
+
+    code: OutcomeCode
+    rows: tuple[int, ...] | None
+    """Row numbers within the parcel; ``None`` means all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """A wrong or withdrawn delivery: what must be erased at the recipient, and whether it was."""
+
+    id: UUID
+    parcel_id: UUID
+    capacity_id: UUID
+    reason: RecallReason
+    rows: tuple[int, ...] | None
+    opened_at: datetime
+    confirmed_at: datetime | None

@@ -226,7 +226,7 @@ reports = Table(
     _one_of("severity", Severity),
     _one_of("hold_reason", HoldReason),
     UniqueConstraint("member_id", "idempotency_key"),
-    Index("ix_reports_member_tag", "member_id", "body_tag"),
+    Index("uq_reports_member_tag", "member_id", "body_tag", unique=True, postgresql_where="state <> 'withdrawn'"),
     Index("ix_reports_member_received", "member_id", "received_at", "id"),
     Index("ix_reports_blob", "blob_deadline", postgresql_where="state IN ('received', 'held')"),
 )

@@ -1,0 +1,99 @@
+"""Ciphertext of intake blobs and parcels, in partitions by deadline hour."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Connection, delete, select, text
+
+from hub.errors import Gone
+from hub.records import Binding, Bucket, Sealed
+from hub.store.tables import sealed_chunks, sealed_objects
+from hub.vocabulary import DataClass
+
+_ENSURE_PARTITION = text("SELECT ensure_sealed_partition(:deadline)")
+
+
+class SealedRepository:
+    """Puts, reads and deletes sealed objects. It has no key and can open nothing."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Work over ``connection``."""
+        self._connection = connection
+
+    def ensure_partition(self, deadline: datetime) -> None:
+        """Make the partition of this deadline's hour where it is missing."""
+        self._connection.execute(_ENSURE_PARTITION, {"deadline": deadline})
+
+    def put(self, objects: Sequence[Sealed]) -> None:
+        """Insert objects with all their chunks by binary COPY, which neither parses nor logs values."""
+        cursor = _driver(self._connection).cursor()
+        with cursor.copy(
+            "COPY sealed_objects (deadline, object_id, data_class, owner_id, wrapped_key, chunk_count)"
+            " FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types(["timestamptz", "uuid", "text", "uuid", "bytea", "int4"])
+            for item in objects:
+                bucket = item.binding.bucket
+                copy.write_row(
+                    (
+                        bucket.deadline,
+                        item.binding.object_id,
+                        bucket.data_class.value,
+                        item.binding.owner_id,
+                        item.wrapped_key,
+                        len(item.chunks),
+                    )
+                )
+        with cursor.copy(
+            "COPY sealed_chunks (deadline, object_id, chunk, ciphertext) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types(["timestamptz", "uuid", "int4", "bytea"])
+            for item in objects:
+                for number, chunk in enumerate(item.chunks):
+                    copy.write_row((item.binding.bucket.deadline, item.binding.object_id, number, chunk))
+
+    def get(self, object_id: UUID, deadline: datetime) -> Sealed:
+        """Return one object with all chunks.
+
+        Raises:
+            Gone: it is not (any more) there.
+        """
+        head = self._head(object_id, deadline)
+        query = (
+            select(sealed_chunks.c.ciphertext)
+            .where(sealed_chunks.c.deadline == deadline, sealed_chunks.c.object_id == object_id)
+            .order_by(sealed_chunks.c.chunk)
+        )
+        chunks = tuple(bytes(row[0]) for row in self._connection.execute(query))
+        if len(chunks) != head.chunk_count:
+            raise _gone()
+        binding = Binding(object_id, head.owner_id, Bucket(DataClass(head.data_class), deadline))
+        return Sealed(binding, bytes(head.wrapped_key), chunks)
+
+    def delete(self, object_ids: Sequence[UUID], deadline: datetime) -> None:
+        """Delete objects and their chunks; copies in WAL and backups die with the bucket's key."""
+        ids = list(object_ids)
+        for table in (sealed_chunks, sealed_objects):
+            self._connection.execute(
+                delete(table).where(table.c.deadline == deadline, table.c.object_id.in_(ids))
+            )
+
+    def _head(self, object_id: UUID, deadline: datetime) -> Any:
+        query = select(sealed_objects).where(
+            sealed_objects.c.deadline == deadline, sealed_objects.c.object_id == object_id
+        )
+        head = self._connection.execute(query).one_or_none()
+        if head is None:
+            raise _gone()
+        return head
+
+
+def _gone() -> Gone:
+    return Gone("It was erased at its deadline or recalled.", action="Nothing: it cannot be had again.")
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
