@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -31,8 +31,17 @@ SOCKET_PATH_LIMIT: Final = 107
 SECRET_MODES: Final = frozenset({0o600, 0o400})
 
 Tree: TypeAlias = dict[str, Any]
-Positive: TypeAlias = Annotated[int, Field(gt=0)]
-Port: TypeAlias = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _number(value: object) -> object:
+    """Keep ``true`` from passing as 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected")  # noqa: TRY004 -- pydantic makes a fault of a ValueError only
+    return value
+
+
+Number: TypeAlias = Annotated[int, BeforeValidator(_number)]
+Positive: TypeAlias = Annotated[Number, Field(gt=0)]
 
 
 class Section(BaseModel):
@@ -46,7 +55,7 @@ class DatabaseSettings(Section):
 
     embedded: bool = Field(description="true: run the PostgreSQL that came with the program, in home")
     host: str = Field(min_length=1, description="directory of the server's socket, or a host name")
-    port: Annotated[int, Field(gt=0, le=65535)] = Field(default=5432, description="port, also in the socket's name")
+    port: Positive = Field(default=5432, le=65535, description="port, also in the socket's name")
     name: str = Field(default="kessetsu", min_length=1, description="name of the database")
     owner_password_file: Path = Field(description="password of the role that owns the tables and migrates them")
     api_password_file: Path = Field(description="password of the role the API uses")
@@ -116,7 +125,7 @@ class ApiSettings(Section):
     """How the API listens."""
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
-    port: Port = Field(default=8443, description="port to listen on; 0 takes any free one")
+    port: Number = Field(default=8443, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     tls_certificate_file: Path | None = Field(
         default=None, description="PEM certificate chain; unset with tls_key_file: a proxy in front ends TLS"
     )
@@ -151,7 +160,7 @@ class WorkerSettings(Section):
 class StatisticsSettings(Section):
     """What may stay behind after erasure."""
 
-    minimum_cell: int = Field(default=5, ge=2, description="counts below this are suppressed from the first day")
+    minimum_cell: Number = Field(default=5, ge=2, description="counts below this are suppressed from the first day")
 
 
 class Settings(Section):
