@@ -1,1 +1,1 @@
-"""."""
+"""HTTP only: translates between the wire and :mod:`hub`, decides nothing."""

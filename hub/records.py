@@ -68,6 +68,13 @@ class Caller:
     standing: Standing
     credential_id: UUID
     scopes: frozenset[Scope]
+    delegator_id: UUID | None = None
+    """The operator's capacity this one acts for, where ``kind`` is ``delegate``."""
+
+    @property
+    def inbox_id(self) -> UUID:
+        """The capacity whose inbox stream this caller reads: its own, or that of the operator it acts for."""
+        return self.delegator_id or self.capacity_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +261,8 @@ class SealedParcel:
     kind: ReportKind
     drill: bool
     severity: Severity
+    legal_basis: LegalBasis
+    purpose: Purpose
     record_count: int
     sealed: Sealed
     grants: tuple[Verdict, ...]
@@ -278,6 +287,8 @@ class SealedReport:
     """A decided report as parcels, with what stays behind as statistics."""
 
     report_id: UUID
+    bucket: Bucket
+    """The report's own class and deadline."""
     parcels: tuple[SealedParcel, ...]
     facts: tuple[FactRow, ...]
     target_tag: bytes | None = field(repr=False)
@@ -327,6 +338,16 @@ class ReportStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPush:
+    """An earlier push that a new one may repeat, with what its receipt said."""
+
+    status: ReportStatus
+    body_tag: bytes = field(repr=False)
+    errors: tuple[RowError, ...]
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """A stored verdict: what this capacity may see of this parcel, decided when it was sealed."""
 
@@ -350,6 +371,8 @@ class ParcelStatus:
     kind: ReportKind
     drill: bool
     severity: Severity
+    legal_basis: LegalBasis
+    purpose: Purpose
     bucket: Bucket
     record_count: int | None
     seq: int | None

@@ -1,1 +1,1 @@
-"""."""
+"""Members' REST API, version 1."""

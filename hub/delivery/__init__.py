@@ -1,1 +1,1 @@
-"""."""
+"""Delivery: parcels, the inbox they are read from, acknowledgement, outcomes and recall."""

@@ -73,6 +73,15 @@ class IntakeRules:
     drills_only: bool
 
 
+def identify(push: Push, rules: IntakeRules) -> tuple[str, bytes]:
+    """Return what names a push's content: SHA-256 of the decoded body in hex, and digest with the envelope.
+
+    Both are as secret as the content, which can be guessed and tested.
+    """
+    decoded = decompress(push.body, limit=rules.max_decoded_bytes)
+    return _identity(decoded, read_envelope(push.envelope))
+
+
 def check(push: Push, *, rules: IntakeRules, deadlines: Deadlines, clock: Clock) -> Arrival:
     """Check a push as a whole; nothing is stored.
 
@@ -93,20 +102,24 @@ def check(push: Push, *, rules: IntakeRules, deadlines: Deadlines, clock: Clock)
     checked = check_csv(decoded, envelope, now=now, limits=rules.limits)
     deadline = deadlines.deadline_of(envelope.data_class, envelope.purpose, _earliest(checked.records))
     deadlines.require_time_left(deadline, now)
-    body_digest = hashlib.sha256(decoded)
-    identity = hashlib.sha256(body_digest.digest() + canonical_envelope(envelope)).digest()
+    content_sha256, identity = _identity(decoded, envelope)
     return Arrival(
         report_id=uuid4(),
         caller=push.caller,
         idempotency_key=key,
         envelope=envelope,
         checked=checked,
-        content_sha256=body_digest.hexdigest(),
+        content_sha256=content_sha256,
         identity=identity,
         received_at=now,
         deadline=deadline,
         blob_bucket=deadlines.intake_bucket(now, deadline),
     )
+
+
+def _identity(decoded: bytes, envelope: Envelope) -> tuple[str, bytes]:
+    body = hashlib.sha256(decoded)
+    return body.hexdigest(), hashlib.sha256(body.digest() + canonical_envelope(envelope)).digest()
 
 
 def _idempotency_key(text: str) -> str:

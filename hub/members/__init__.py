@@ -1,1 +1,1 @@
-"""."""
+"""Who is who: members and their capacities, contacts, agreements, credentials, holdings and standing."""

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, insert
 
-from hub.records import Bucket, FactRow, SealedReport
+from hub.records import FactRow, SealedReport
 from hub.store.tables import report_facts, report_targets
 
 
@@ -15,7 +15,7 @@ class FactRepository:
         """Work over ``connection``."""
         self._connection = connection
 
-    def add(self, sealed: SealedReport, bucket: Bucket) -> None:
+    def add(self, sealed: SealedReport) -> None:
         """Store a report's cells, and the keyed tag of its target."""
         if sealed.facts:
             self._connection.execute(insert(report_facts), [_values(sealed.report_id, fact) for fact in sealed.facts])
@@ -24,8 +24,8 @@ class FactRepository:
                 insert(report_targets).values(
                     report_id=sealed.report_id,
                     tag=sealed.target_tag,
-                    data_class=bucket.data_class.value,
-                    deadline=bucket.deadline,
+                    data_class=sealed.bucket.data_class.value,
+                    deadline=sealed.bucket.deadline,
                 )
             )
 

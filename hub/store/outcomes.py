@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hub.records import OutcomeBatch
 from hub.store.tables import outcome_pushes, outcomes
@@ -36,10 +37,12 @@ class OutcomeRepository:
         content_sha256: str,
         recorded: int,
         at: datetime,
-    ) -> None:
-        """Record one push of outcomes; raises the database's unique violation where it is a retry."""
-        self._connection.execute(
-            insert(outcome_pushes).values(
+    ) -> bool:
+        """Record one push of outcomes; ``False`` where its key was used before."""
+        fresh = self._connection.execute(
+            upsert(outcome_pushes)
+            .on_conflict_do_nothing()
+            .values(
                 capacity_id=capacity_id,
                 idempotency_key=idempotency_key,
                 parcel_id=parcel_id,
@@ -48,6 +51,8 @@ class OutcomeRepository:
                 reported_at=at,
             )
         )
+        if fresh.rowcount != 1:
+            return False
         self._connection.execute(
             insert(outcomes),
             [
@@ -61,6 +66,7 @@ class OutcomeRepository:
                 for batch in batches
             ],
         )
+        return True
 
     def of_parcel(self, parcel_id: UUID) -> list[OutcomeBatch]:
         """Return all batches on a parcel, oldest first."""

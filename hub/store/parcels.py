@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,23 +9,13 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from hub.delivery.ports import InboxFilter
 from hub.records import Bucket, Grant, GrantedParcel, ParcelStatus, Recipient, SealedParcel, Verdict
 from hub.store.tables import grants, parcels, policy_sets, streams
-from hub.vocabulary import DataClass, Field, ParcelState, Relation, ReportKind, Severity
+from hub.vocabulary import DataClass, Field, LegalBasis, ParcelState, Purpose, Relation, ReportKind, Severity
 
 TICK = timedelta(microseconds=1)
 _CHANGED = text("SELECT pg_notify('kessetsu_inbox', '')")
-
-
-@dataclass(frozen=True, slots=True)
-class InboxFilter:
-    """What a recipient wants to see of its inbox."""
-
-    after_seq: int = 0
-    kind: ReportKind | None = None
-    state: ParcelState | None = None
-    drill: bool | None = None
-    limit: int = 100
 
 
 class ParcelRepository:
@@ -113,7 +102,7 @@ class ParcelRepository:
     # --- for a recipient ------------------------------------------------------------------------------
 
     def inbox(self, capacity_id: UUID, wanted: InboxFilter) -> list[GrantedParcel]:
-        """Return released (or recalled) parcels granted to a capacity, by stream number."""
+        """Return released or recalled parcels granted to a capacity, by stream number; one more than the limit."""
         conditions = [
             grants.c.capacity_id == capacity_id,
             parcels.c.seq > wanted.after_seq,
@@ -123,7 +112,7 @@ class ParcelRepository:
             conditions.append(parcels.c.kind == wanted.kind.value)
         if wanted.drill is not None:
             conditions.append(parcels.c.drill == wanted.drill)
-        query = _granted().where(*conditions).order_by(parcels.c.seq).limit(wanted.limit)
+        query = _granted().where(*conditions).order_by(parcels.c.seq).limit(wanted.limit + 1)
         return [_granted_parcel(row) for row in self._connection.execute(query).mappings()]
 
     def granted(self, parcel_id: UUID, capacity_id: UUID) -> GrantedParcel | None:
@@ -139,15 +128,19 @@ class ParcelRepository:
         query = select(streams.c.last_seq).where(streams.c.id == stream_of(capacity_id))
         return self._connection.execute(query).scalar_one_or_none() or 0
 
-    def version(self, capacity_ids: Sequence[UUID]) -> str:
-        """Return a text that changes whenever anything in these inboxes does; for cheap polling."""
-        query = select(
-            func.max(parcels.c.seq),
-            func.count(),
-            func.count(parcels.c.acknowledged_at),
-            func.count(parcels.c.ended_at),
-            func.sum(func.cardinality(parcels.c.recalled_rows)),
-        ).where(parcels.c.capacity_id.in_(list(capacity_ids)), parcels.c.seq.is_not(None))
+    def version(self, capacity_id: UUID) -> str:
+        """Return a text that changes whenever anything this capacity may list does; for cheap polling."""
+        query = (
+            select(
+                func.max(parcels.c.seq),
+                func.count(),
+                func.count(parcels.c.acknowledged_at),
+                func.count(parcels.c.ended_at),
+                func.sum(func.cardinality(parcels.c.recalled_rows)),
+            )
+            .join(grants, grants.c.parcel_id == parcels.c.id)
+            .where(grants.c.capacity_id == capacity_id, parcels.c.seq.is_not(None))
+        )
         return "-".join(str(part or 0) for part in self._connection.execute(query).one())
 
     def acknowledge(self, parcel_id: UUID, at: datetime) -> datetime:
@@ -181,6 +174,11 @@ class ParcelRepository:
         query = select(parcels).where(parcels.c.id == parcel_id).with_for_update()
         row = self._connection.execute(query).mappings().one_or_none()
         return None if row is None else _parcel(row)
+
+    def grantees(self, parcel_id: UUID) -> list[UUID]:
+        """Return the capacities that hold a grant on a parcel, and so may hold a copy."""
+        query = select(grants.c.capacity_id).where(grants.c.parcel_id == parcel_id).order_by(grants.c.capacity_id)
+        return list(self._connection.execute(query).scalars())
 
     def recall(self, parcel_id: UUID, rows: Sequence[int] | None, now: datetime) -> None:
         """End access to a whole parcel (``rows`` is ``None``) or to some of its rows, from this commit on."""
@@ -250,6 +248,8 @@ def _parcel_values(parcel: SealedParcel) -> dict[str, object]:
         "kind": parcel.kind.value,
         "drill": parcel.drill,
         "severity": parcel.severity.value,
+        "legal_basis": parcel.legal_basis.value,
+        "purpose": parcel.purpose.value,
         "data_class": bucket.data_class.value,
         "deadline": bucket.deadline,
         "record_count": parcel.record_count,
@@ -278,6 +278,8 @@ def _parcel(row: RowMapping) -> ParcelStatus:
         kind=ReportKind(row["kind"]),
         drill=row["drill"],
         severity=Severity(row["severity"]),
+        legal_basis=LegalBasis(row["legal_basis"]),
+        purpose=Purpose(row["purpose"]),
         bucket=Bucket(DataClass(row["data_class"]), row["deadline"]),
         record_count=row["record_count"],
         seq=row["seq"],

@@ -27,7 +27,7 @@ class RecallRepository:
         *,
         by: str,
         at: datetime,
-    ) -> list[UUID]:
+    ) -> None:
         """Register one case per capacity that could read the parcel: each has its own copy to erase."""
         cases = [
             {
@@ -42,7 +42,6 @@ class RecallRepository:
             for capacity_id in capacity_ids
         ]
         self._connection.execute(insert(recalls), cases)
-        return [case["id"] for case in cases]  # type: ignore[misc]  # ids are UUIDs; the dict is mixed
 
     def of_capacity(self, capacity_id: UUID, *, only_open: bool) -> list[Recall]:
         """Return a capacity's recalls, newest first."""

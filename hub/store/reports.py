@@ -5,13 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, not_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hub.intake.envelope import public_envelope
 from hub.intake.step import Arrival
-from hub.records import Bucket, ReportStatus, RowError, SpoofingAssessment
+from hub.records import Bucket, ReportStatus, RowError, SpoofingAssessment, StoredPush
 from hub.store.tables import outcome_totals, parcels, reports
 from hub.vocabulary import DataClass, HoldReason, ParcelState, ReportKind, ReportState, Severity
+
+_HAS_JOB = text(
+    "EXISTS (SELECT FROM jobs.procrastinate_jobs AS job WHERE job.status IN ('todo', 'doing')"
+    " AND job.args ->> 'report_id' = CAST(reports.id AS text))"
+)
 
 
 class ReportRepository:
@@ -21,11 +27,13 @@ class ReportRepository:
         """Work over ``connection``."""
         self._connection = connection
 
-    def add(self, arrival: Arrival, body_tag: bytes) -> None:
-        """Insert a received report; raises the database's unique violation where it is a retry."""
+    def add(self, arrival: Arrival, body_tag: bytes) -> bool:
+        """Insert a received report; ``False`` where the same push is there already, by key or by content."""
         checked = arrival.checked
-        self._connection.execute(
-            insert(reports).values(
+        inserted = self._connection.execute(
+            upsert(reports)
+            .on_conflict_do_nothing()
+            .values(
                 id=arrival.report_id,
                 member_id=arrival.caller.member_id,
                 capacity_id=arrival.caller.capacity_id,
@@ -47,20 +55,27 @@ class ReportRepository:
                 refusal_reasons=dict(checked.reasons),
             )
         )
+        return inserted.rowcount == 1
 
-    def earlier(self, member_id: UUID, idempotency_key: str, body_tags: Sequence[bytes]) -> RowMapping | None:
-        """Return the report this push repeats, by key or by content, or ``None``. The key counts first."""
-        same = or_(
-            reports.c.idempotency_key == idempotency_key,
-            and_(reports.c.body_tag.in_(body_tags), reports.c.state != ReportState.WITHDRAWN.value),
+    def by_key(self, member_id: UUID, idempotency_key: str) -> StoredPush | None:
+        """Return the report a member pushed under this key."""
+        return self._stored(reports.c.member_id == member_id, reports.c.idempotency_key == idempotency_key)
+
+    def by_content(self, member_id: UUID, body_tags: Sequence[bytes]) -> StoredPush | None:
+        """Return the report a member pushed with this content, by any of the tags it may stand under."""
+        return self._stored(
+            reports.c.member_id == member_id,
+            reports.c.body_tag.in_(body_tags),
+            reports.c.state != ReportState.WITHDRAWN.value,
         )
-        query = (
-            select(reports)
-            .where(reports.c.member_id == member_id, same)
-            .order_by((reports.c.idempotency_key == idempotency_key).desc(), reports.c.received_at)
-            .limit(1)
-        )
-        return self._connection.execute(query).mappings().one_or_none()
+
+    def _stored(self, *conditions: ColumnElement[bool]) -> StoredPush | None:
+        query = select(reports).where(*conditions).order_by(reports.c.received_at).limit(1)
+        row = self._connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        errors = tuple(RowError(*error) for error in row["row_errors"])
+        return StoredPush(_status(row), bytes(row["body_tag"]), errors, row["refusal_reasons"])
 
     def status(self, report_id: UUID, *, for_update: bool = False) -> ReportStatus | None:
         """Return one report, locked against others' changes if asked."""
@@ -132,6 +147,16 @@ class ReportRepository:
         query = select(reports).where(reports.c.state == ReportState.HELD.value).order_by(reports.c.received_at)
         return [(_status(row), row["hold_figures"]) for row in self._connection.execute(query).mappings()]
 
+    def without_job(self, since: datetime) -> list[tuple[UUID, Severity]]:
+        """Return id and severity of reports on their way since before ``since`` that no job carries."""
+        query = select(reports.c.id, reports.c.severity).where(
+            reports.c.state.in_([ReportState.RECEIVED.value, ReportState.SEALED.value]),
+            reports.c.received_at < since,
+            reports.c.blob_deadline > func.now(),
+            not_(_HAS_JOB),
+        )
+        return [(report_id, Severity(severity)) for report_id, severity in self._connection.execute(query)]
+
     def outcome_totals(self, report_id: UUID) -> dict[str, int]:
         """Return what recipients did, counted over erased parcels."""
         query = select(outcome_totals.c.code, outcome_totals.c.records).where(outcome_totals.c.report_id == report_id)
@@ -143,11 +168,6 @@ class ReportRepository:
         )
         if moved.rowcount != 1:
             raise RuntimeError(f"a report expected to be {expected.value} was moved by someone else meanwhile")
-
-
-def row_errors_of(row: RowMapping) -> list[RowError]:
-    """Return the refused rows a report's row remembers."""
-    return [RowError(*error) for error in row["row_errors"]]
 
 
 def _figures(figures: SpoofingAssessment) -> dict[str, object]:

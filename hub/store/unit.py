@@ -7,7 +7,8 @@ from functools import cached_property
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hub.clock import floor_to
 from hub.errors import StorageFull, Unavailable
@@ -153,6 +154,9 @@ _PASSING = (
     psycopg.errors.AdminShutdown,
     psycopg.errors.CannotConnectNow,
     psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
 )
 
 
@@ -161,14 +165,14 @@ def _troubles_translated() -> Iterator[None]:
     """Raise the domain's error for a full, busy or lost database; nothing of the statement travels with it."""
     try:
         yield
-    except DBAPIError as trouble:
-        cause = trouble.orig
+    except (DBAPIError, psycopg.Error, PoolTimeout) as trouble:
+        cause = trouble.orig if isinstance(trouble, DBAPIError) else trouble
         if isinstance(cause, _FULL):
             raise StorageFull(
                 "The hub's database has no room; nothing was taken.",
                 action="Send the same request again later; the operator has to make room.",
             ) from None
-        if trouble.connection_invalidated or isinstance(trouble, OperationalError) or isinstance(cause, _PASSING):
+        if isinstance(cause, _PASSING):
             raise Unavailable(
                 "The hub's database does not answer now; nothing was taken.",
                 action="Send the same request again in a few seconds.",

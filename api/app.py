@@ -1,0 +1,65 @@
+"""The application: routes, errors, guard and log around one hub."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from api import health, problems
+from api.requests import RequestLog
+from api.secrets import EdgeGuard
+from api.uploads import UploadBudget
+from api.v1 import inbox, participation, reports
+from hub.wiring import Hub
+
+DESCRIPTION = """\
+The joint through which carriers share who attacks, from whose network, under secrecy of communications.
+
+Every error is an RFC 9457 problem document: what was got, what was expected, what to do next. A success answer
+is sent after commit; every push can be repeated with its Idempotency-Key and changes nothing the second time.
+"""
+
+
+def create_app(hub: Hub) -> FastAPI:
+    """Build the application around ``hub``; it is closed with the application."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = hub.settings.api.threads
+        app.state.heavy = CapacityLimiter(1)
+        yield
+        hub.close()
+
+    app = FastAPI(
+        title="Kessetsu",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    app.state.uploads = UploadBudget(hub.settings.intake.max_bytes_in_flight)
+    problems.install(app)
+    app.include_router(health.router)
+    for router in (reports.router, inbox.router, participation.recalls, participation.holdings, participation.about):
+        app.include_router(router, prefix="/v1")
+    _require_audiences(app)
+    app.add_middleware(EdgeGuard)
+    app.add_middleware(RequestLog)
+    return app
+
+
+def _require_audiences(app: FastAPI) -> None:
+    """Refuse to start with a route that does not say whom it is for."""
+    silent = [
+        route.path
+        for route in app.routes
+        if isinstance(route, APIRoute) and "x-audience" not in (route.openapi_extra or {})
+    ]
+    if silent:
+        raise RuntimeError(f"these routes declare no audience: {', '.join(silent)}")
+

@@ -1,0 +1,184 @@
+"""Errors on the wire: one table from the domain's tree to RFC 9457 problem documents.
+
+What the table does not know becomes a 500 without any detail: an unforeseen error's text may hold anything.
+"""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.negotiation import NotAcceptable, WrongContentType
+from api.requests import current_request_id
+from hub import errors
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
+MAX_GOT = 200
+"""No answer echoes more of an input than this."""
+
+_STATUS: tuple[tuple[type[errors.KessetsuError], int], ...] = (
+    (WrongContentType, 415),
+    (NotAcceptable, 406),
+    (errors.TooLarge, 413),
+    (errors.BadInput, 422),
+    (errors.NotAuthenticated, 401),
+    (errors.NotPermitted, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Gone, 410),
+    (errors.KeyDestroyed, 410),
+    (errors.StorageFull, 507),
+    (errors.Unavailable, 503),
+)
+
+
+class FaultModel(BaseModel):
+    """One thing that is wrong."""
+
+    where: str = Field(description="JSON pointer, column or parameter")
+    code: str
+    expected: str
+    got: str | None = None
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document with what was got, what was expected and what to do next."""
+
+    type: str = Field(examples=["urn:kessetsu:problem:bad-envelope"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    expected: str | None = None
+    got: str | None = None
+    action: str | None = Field(default=None, description="What to do next")
+    errors: list[FaultModel] = []
+    request_id: str | None = None
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Declare problem answers of a route for the OpenAPI description."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in (401, 403, 500, 503, *statuses)
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of ``app`` with a problem document, the framework's own included."""
+    app.add_exception_handler(errors.KessetsuError, _domain)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    expected: str | None = None,
+    got: str | None = None,
+    action: str | None = None,
+    faults: Sequence[errors.Fault] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return one problem as a response."""
+    document = Problem(
+        type=f"urn:kessetsu:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        expected=expected,
+        got=None if got is None else got[:MAX_GOT],
+        action=action,
+        errors=[FaultModel(where=f.where, code=f.code, expected=f.expected, got=_cut(f.got)) for f in faults],
+        request_id=current_request_id(),
+    )
+    body = orjson.dumps(document.model_dump(exclude_none=True))
+    return Response(body, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+
+
+def of_error(error: errors.KessetsuError) -> Response:
+    """Return a domain error as a response."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _internal()
+    headers = {}
+    if status in {503, 507}:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="kessetsu"'
+    return problem(
+        status,
+        error.code,
+        error.message,
+        expected=error.expected,
+        got=error.got,
+        action=error.action,
+        faults=error.faults,
+        headers=headers,
+    )
+
+
+async def _domain(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.KessetsuError):
+        return _internal()
+    return of_error(error)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """Name place and rule of each invalid part, never its value."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    faults = [
+        errors.Fault("/" + "/".join(map(str, item["loc"])), str(item["type"]), expected=str(item["msg"]))
+        for item in found
+    ]
+    return problem(
+        422,
+        "bad-request",
+        "The request is not of the form this route takes.",
+        faults=faults,
+        action="Mend the named parts; the API description is at /openapi.json.",
+    )
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        return _internal()
+    phrase = HTTPStatus(error.status_code).phrase
+    return problem(
+        error.status_code,
+        phrase.lower().replace(" ", "-"),
+        f"{phrase}.",
+        action="The API description is at /openapi.json.",
+        headers=dict(error.headers or {}),
+    )
+
+
+async def _unforeseen(_request: Request, _error: Exception) -> Response:
+    return _internal()
+
+
+def _internal() -> Response:
+    return problem(
+        500,
+        "internal",
+        "The hub failed; what you sent may not have been taken.",
+        action="Send the same request again; give the request id to the hub's operator if it fails again.",
+    )
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_GOT]
