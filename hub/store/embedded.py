@@ -119,11 +119,12 @@ class EmbeddedServer:
             Unavailable: it did not come up.
         """
         self._refuse_unusable()
-        self._reap()
         deadline = time.monotonic() + timeout.total_seconds()
         while not self._launch(detached=detached):
             if self._answers():
                 return
+            if self._supervisor is not None and self._supervisor.poll() is not None:
+                self._reap()  # a killed one's other half lives as long as our end of the pipe
             self._sleep_until(deadline, "The last server on this data directory has not ended yet.")
         self._wait_ready(deadline)
 
@@ -236,6 +237,7 @@ class EmbeddedServer:
         with self._locked() as free:
             if free is None:
                 return False
+            self._reap()
             # Nobody holds the lock, so these are what a killed server left; their process ids may be others' now.
             for left in (self.data_directory / "postmaster.pid", *self.socket_directory.glob(".s.PGSQL.*")):
                 left.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Bring a database to the schema of this version of the code, and tell whether it is there."""
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,7 +15,7 @@ from hub.store.job_schema import ensure_job_schema
 from hub.store.roles import apply_grants
 from migrations import directory
 
-__all__ = ["check_drift", "configuration", "current", "head", "prepare", "upgrade"]
+__all__ = ["check_drift", "configuration", "current", "head", "prepare", "standing", "upgrade"]
 
 _LOCK = 0x6D696772
 """Key of the advisory lock that makes a second migrator wait for the first."""
@@ -38,9 +39,9 @@ def upgrade(owner: DatabaseTarget, revision: str = "head") -> str:
             with connection.begin():
                 apply_grants(connection)
             return _revision(connection) or ""
-    except DBAPIError as error:
+    except (DBAPIError, psycopg.Error) as error:
         raise Unavailable(
-            f"The migration stopped: {error.orig}",
+            f"The migration stopped: {error.orig if isinstance(error, DBAPIError) else error}",
             expected="every lock within 4 s and every statement within 60 s",
             action="What was finished is kept. See what holds the locks (pg_stat_activity), then run it again.",
         ) from error
@@ -52,6 +53,27 @@ def current(engine: Engine) -> str | None:
     """Return the revision the database is at; ``None`` where none has run."""
     with engine.connect() as connection:
         return _revision(connection)
+
+
+def standing(target: DatabaseTarget) -> tuple[str | None, bool]:
+    """Return the revision a database is at, and whether this code brings later ones.
+
+    A revision this code does not know is a newer version's, which suits it.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    engine = make_engine(target, application_name="kessetsu", pool_size=1)
+    try:
+        revision = current(engine)
+    except DBAPIError as error:
+        raise Unavailable(
+            f"The database does not answer: {error.orig}", action="Look whether it runs, and where the settings say."
+        ) from error
+    finally:
+        engine.dispose()
+    earlier = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()} - {head()}
+    return revision, revision is None or revision in earlier
 
 
 def head() -> str:

@@ -66,6 +66,22 @@ def bootstrap(admin: DatabaseTarget, secrets_dir: Path, *, database: str = DATAB
     return {role: admin.to(role=role, password_file=file, name=database) for role, file in files.items()}
 
 
+def has_database(admin: DatabaseTarget, name: str = DATABASE) -> bool:
+    """Tell whether there is a database of this name on a server, an instance's that is, before making one.
+
+    Raises:
+        Unavailable: the server does not answer, is too old, or refuses the administrator.
+    """
+    try:
+        with closing(_connect(admin)) as connection:
+            return connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
+    except psycopg.Error as error:
+        raise Unavailable(
+            f"The database server does not let the administrator in: {error.diag.message_primary or error}",
+            action="Check address, role and password of the administrator, then run this again.",
+        ) from error
+
+
 def apply_grants(connection: Connection) -> None:
     """Give every role what ``roles.sql`` says and nothing else, in the caller's transaction, as the owner."""
     driver = driver_connection(connection)
@@ -157,8 +173,8 @@ def close_database(connection: psycopg.Connection[Any], name: str) -> None:
     A database copied from a template needs this again: what is granted on a database is not copied.
     """
     database = sql.Identifier(name)
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
     roles = sql.SQL(", ").join(sql.Identifier(role) for role in Role if role is not Role.OWNER)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC, {}").format(database, roles))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, roles))
 
 

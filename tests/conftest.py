@@ -1,0 +1,5 @@
+"""Fixtures of the whole suite, each defined beside what it sets up."""
+
+from tests.support.database import database, database_cluster
+
+__all__ = ["database", "database_cluster"]
