@@ -15,10 +15,9 @@ not mounted is taken for an outage, never for an empty store whose keys were all
 
 import hmac
 import os
-import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -39,7 +38,7 @@ TOMBSTONES_KEPT = timedelta(days=90)
 
 _MARKER = "kessetsu-key-store"
 _KEY, _DESTROYED, _MOMENT = ".key", ".destroyed", ".moment"
-_FILE_NAME = re.compile(r"(\d{8}T\d{6}Z)(\.[a-z]+)")
+_SUFFIXES = (_KEY, _DESTROYED, _MOMENT)
 _STALE = timedelta(days=1)
 _MAX_FILE = 4096
 
@@ -195,43 +194,52 @@ class KeyService:
         Killed at any point, the bucket is listed by :meth:`due` until this was done to its end.
 
         Raises:
-            StorageFull: no room for the tombstone; the key is still there, though past its deadline no use.
+            StorageFull: no room for the proof. A key past its deadline is gone all the same.
             KeyServiceDown: the store is not there or broken.
         """
         moment = self._path(bucket, _MOMENT)
         with key_store_troubles():
             self._require_store()
-            place(self._path(bucket, _DESTROYED), b"")
+            with suppress(OSError) if self._clock.now() >= bucket.deadline else nullcontext():
+                place(self._path(bucket, _DESTROYED), b"")  # past the deadline a full disk must not keep a key
             shred(self._path(bucket, _KEY))
+            if not self._is_closed(bucket):
+                place(self._path(bucket, _DESTROYED), b"")
             if not moment.exists():
                 place(moment, self._clock.now().astimezone(UTC).isoformat().encode())
             return datetime.fromisoformat(_content(moment).decode())
 
     def live(self, data_class: DataClass | None = None) -> list[Bucket]:
         """Return the buckets whose key can be used now, of one class or of all, by class and deadline."""
-        now = self._clock.now()
+        now = _stem(self._clock.now())
+        alive: set[Bucket] = set()
         with key_store_troubles():
-            alive = self._named(_KEY, data_class) - self._named(_DESTROYED, data_class)
-        return _in_order({bucket for bucket in alive if bucket.deadline > now})
+            for each in DataClass if data_class is None else (data_class,):
+                there, tombstones, _ = self._stems(each)
+                alive |= _buckets(each, {stem for stem in there - tombstones if stem > now})
+        return _in_order(alive)
 
     def due(self, now: datetime) -> list[Bucket]:
         """Return the buckets to destroy: past their deadline, or half destroyed, or brought back by a copy."""
+        found: set[Bucket] = set()
         with key_store_troubles():
-            there, tombstones = self._named(_KEY), self._named(_DESTROYED)
-            unfinished = tombstones - self._named(_MOMENT)
-        late = {bucket for bucket in there if bucket.deadline <= now}
-        return _in_order(late | (there & tombstones) | unfinished)
+            for each in DataClass:
+                there, tombstones, moments = self._stems(each)
+                late = {stem for stem in there if stem <= _stem(now)}
+                found |= _buckets(each, late | (there & tombstones) | (tombstones - moments))
+        return _in_order(found)
 
     def prune(self) -> int:
         """Remove tombstones :data:`TOMBSTONES_KEPT` past their deadline, and what killed writers left; count both."""
         now = self._clock.now()
         removed = 0
         with key_store_troubles():
-            there = self._named(_KEY)
-            for suffix in (_DESTROYED, _MOMENT):  # in this order a half pruned bucket does not look half destroyed
-                for bucket in self._named(suffix) - there:
+            for each in DataClass:
+                there, tombstones, moments = self._stems(each)
+                for bucket in _buckets(each, (tombstones | moments) - there):
                     if bucket.deadline + TOMBSTONES_KEPT <= now:
-                        self._path(bucket, suffix).unlink(missing_ok=True)
+                        self._path(bucket, _DESTROYED).unlink(missing_ok=True)  # first, or it would look half destroyed
+                        self._path(bucket, _MOMENT).unlink(missing_ok=True)
                         removed += 1
             return removed + self._remove_leftovers(now - _STALE)
 
@@ -281,14 +289,15 @@ class KeyService:
     def _path(self, bucket: Bucket, suffix: str) -> Path:
         return self._root / f"{_name(bucket)}{suffix}"
 
-    def _named(self, suffix: str, data_class: DataClass | None = None) -> set[Bucket]:
-        classes = DataClass if data_class is None else (data_class,)
-        return {
-            Bucket(each, deadline)
-            for each in classes
-            for path in (self._root / each.value).iterdir()
-            if (deadline := _deadline_in(path.name, suffix)) is not None
-        }
+    def _stems(self, data_class: DataClass) -> tuple[set[str], set[str], set[str]]:
+        """Return the names that have a key, a tombstone, a moment, in one pass: asked for every second."""
+        found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
+        with os.scandir(self._root / data_class.value) as entries:
+            for entry in entries:
+                stem, dot, suffix = entry.name.rpartition(".")
+                if dot + suffix in _SUFFIXES:
+                    found[_SUFFIXES.index(dot + suffix)].add(stem)
+        return found
 
     def _remove_leftovers(self, before: datetime) -> int:
         stale = [
@@ -320,12 +329,22 @@ def _name(bucket: Bucket) -> str:
     """Return the bucket's name in UTC, whatever zone the deadline came in."""
     if bucket.deadline.utcoffset() is None or bucket.deadline.microsecond:
         raise ValueError("a bucket's deadline is a whole second with a zone")
-    return Bucket(bucket.data_class, bucket.deadline.astimezone(UTC)).name
+    return f"{bucket.data_class.value}/{_stem(bucket.deadline)}"
 
 
-def _deadline_in(name: str, suffix: str) -> datetime | None:
-    match = _FILE_NAME.fullmatch(name)
-    return datetime.fromisoformat(match[1]) if match is not None and match[2] == suffix else None
+def _stem(deadline: datetime) -> str:
+    return f"{deadline.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _buckets(data_class: DataClass, stems: AbstractSet[str]) -> set[Bucket]:
+    """Return the buckets of file names, leaving out what is none of ours."""
+    found = set()
+    for stem in stems:
+        with suppress(ValueError):
+            bucket = Bucket(data_class, datetime.fromisoformat(stem))
+            if _stem(bucket.deadline) == stem:
+                found.add(bucket)
+    return found
 
 
 def _content(path: Path) -> bytes:

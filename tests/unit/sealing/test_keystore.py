@@ -58,6 +58,23 @@ class TestEnsure:
         with pytest.raises(Gone):
             keys.ensure(bucket)
 
+    def test_a_destruction_in_the_middle_wins(
+        self, keys: KeyService, bucket: Bucket, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A key linked just after a destroyer found none is taken back by its maker, who sees the tombstone."""
+        new = Bucket(DataClass.DRILL, bucket.deadline)
+        link = os.link
+
+        def destroyed_first(*arguments: Path) -> None:
+            monkeypatch.setattr(os, "link", link)
+            keys.destroy(new)
+            link(*arguments)
+
+        monkeypatch.setattr(os, "link", destroyed_first)
+        with pytest.raises(Gone):
+            keys.ensure(new)
+        assert not _key_file(root, new).exists()
+
     def test_zone_of_the_deadline_does_not_matter(self, keys: KeyService, bucket: Bucket) -> None:
         """A deadline read back in another zone names the same bucket."""
         in_japan = Bucket(bucket.data_class, bucket.deadline.astimezone(timezone(timedelta(hours=9))))
@@ -215,6 +232,24 @@ class TestDestroy:
         with pytest.raises(Gone):
             keys.ensure(other)
 
+    def test_a_full_disk_keeps_no_key(
+        self, keys: KeyService, bucket: Bucket, root: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Past the deadline the key goes even where no tombstone can be written; the proof follows with the room."""
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        clock.instant = bucket.deadline
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", full)
+            with pytest.raises(StorageFull):
+                keys.destroy(bucket)
+
+        assert not _key_file(root, bucket).exists()
+        clock.advance(timedelta(minutes=1))
+        assert keys.destroy(bucket) == bucket.deadline + timedelta(minutes=1)
+
     def test_a_copy_brought_back_opens_nothing(
         self, keys: KeyService, bucket: Bucket, root: Path, tmp_path: Path, clock: SteppedClock
     ) -> None:
@@ -257,7 +292,13 @@ class TestLists:
 
     def test_ignores_what_is_no_key(self, keys: KeyService, bucket: Bucket, root: Path) -> None:
         """Stray files are not taken for buckets."""
-        for name in ("20991232T000000Z", "notes.key", f"{bucket.name}.key.bak".split("/")[1], ".20990101T000000Z.key"):
+        for name in (
+            "20991232T000000Z.key",
+            "20990101.key",
+            "notes.key",
+            f"{bucket.name}.key.bak".split("/")[1],
+            ".20990101T000000Z.key",
+        ):
             (root / "drill" / name).write_bytes(b"x")
 
         assert keys.live() == [bucket]
@@ -273,7 +314,7 @@ class TestPrune:
         assert keys.prune() == 0
         clock.advance(timedelta(seconds=1))
 
-        assert keys.prune() == 2
+        assert keys.prune() == 1
         assert list((root / "attack-traffic").iterdir()) == []
         with pytest.raises(Gone):
             keys.ensure(bucket)
