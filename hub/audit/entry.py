@@ -6,6 +6,7 @@ address.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,14 +14,16 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID, uuid4
 
-from hub.sealing.canonical import canonical_json
-
 LEAF_PREFIX = b"\x00"
 """Before every leaf, so that no leaf can pass for an inner node (RFC 6962, section 2.1)."""
 
 _NAME = re.compile(r"[a-z][a-z_]{0,31}")
-_CODE = re.compile(r"[a-z][a-z-]{0,62}[a-z]|[0-9a-f]{64}")
-"""A word of ours, which has no digits and so can be no address, or a SHA-256 of a policy set in hex."""
+_CODE = re.compile(r"[a-z][a-z-]{0,62}[a-z]")
+"""A word of ours: without digits it can be no IPv4 address and no digest, without dots and colons no name or IPv6."""
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGESTS_ALLOWED = frozenset({"policy", "prefixes"})
+"""Subjects that may be a SHA-256: of public rules and routing tables. A digest of anything else could be tested."""
 
 
 class Act(StrEnum):
@@ -67,27 +70,40 @@ class AuditEntry:
     subjects: tuple[tuple[str, str], ...]
     """Names and ids or codes of what it was done to, sorted by name."""
 
+    def __post_init__(self) -> None:
+        """Refuse what is neither id nor code; a defect of the caller, so nothing of it is repeated."""
+        if self.at.utcoffset() is None:
+            raise ValueError("a log entry's time has a zone")
+        names = [name for name, _ in self.subjects]
+        if names != sorted(set(names)):
+            raise ValueError("subjects of a log entry are sorted by name, and each name stands once")
+        for name, value in self.subjects:
+            if not _NAME.fullmatch(name):
+                raise ValueError("a subject of a log entry has a name of lower-case letters")
+            if not _may_stand(name, value):
+                raise ValueError(f"the subject {name!r} of a log entry is neither an id nor a code")
+
     @classmethod
     def of(cls, act: Act, *, at: datetime, actor: UUID | None, **subjects: UUID | str) -> Self:
         """Make an entry.
 
         Raises:
-            ValueError: a subject that is neither an id nor a code; a defect of the caller, so nothing is repeated.
+            ValueError: a subject that is neither an id nor a code.
         """
-        return cls(uuid4(), at, act, actor, tuple(sorted(_checked(name, subjects[name]) for name in subjects)))
+        spelled = ((name, str(value)) for name, value in sorted(subjects.items()))
+        return cls(uuid4(), at, act, actor, tuple(spelled))
 
     @property
     def body(self) -> bytes:
-        """The canonical bytes the log keeps (RFC 8785)."""
-        return canonical_json(
-            {
-                "id": str(self.id),
-                "at": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
-                "act": self.act.value,
-                "actor": None if self.actor is None else str(self.actor),
-                "subjects": dict(self.subjects),
-            }
-        )
+        """The canonical bytes the log keeps: sorted keys, no spaces; all is ASCII, so RFC 8785 asks no more."""
+        said = {
+            "id": str(self.id),
+            "at": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "act": self.act.value,
+            "actor": None if self.actor is None else str(self.actor),
+            "subjects": dict(self.subjects),
+        }
+        return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 
 
 def leaf_hash(body: bytes) -> bytes:
@@ -95,11 +111,7 @@ def leaf_hash(body: bytes) -> bytes:
     return hashlib.sha256(LEAF_PREFIX + body).digest()
 
 
-def _checked(name: str, value: UUID | str) -> tuple[str, str]:
-    if not _NAME.fullmatch(name):
-        raise ValueError("a subject of a log entry has a name of lower-case letters")
-    if isinstance(value, UUID):
-        return name, str(value)
-    if not _CODE.fullmatch(value):
-        raise ValueError(f"the subject {name!r} of a log entry is neither an id nor a code")
-    return name, value
+def _may_stand(name: str, value: str) -> bool:
+    if name in _DIGESTS_ALLOWED and _DIGEST.fullmatch(value):
+        return True
+    return _ID.fullmatch(value) is not None or _CODE.fullmatch(value) is not None

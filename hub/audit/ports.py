@@ -13,9 +13,10 @@ class StoredEntry:
 
     leaf: int | None
     """Its number in the tree; ``None`` until the sequencer has been."""
-    id: UUID
-    body: bytes
-    leaf_hash: bytes
+    id: UUID | None
+    """``None``, as the rest, where a number is left and the entry is not: somebody removed it."""
+    body: bytes | None
+    leaf_hash: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
