@@ -61,9 +61,7 @@ class DatabaseSettings(Section):
     api_password_file: Path = Field(description="password of the role the API uses")
     worker_password_file: Path = Field(description="password of the role the worker uses")
     operator_password_file: Path = Field(description="password of the role the operator's commands use")
-    superuser_password_file: Path | None = Field(
-        default=None, description="password of the superuser; needed where embedded is true, and only there"
-    )
+    superuser_password_file: Path | None = Field(default=None, description="password of an embedded server's superuser")
     pool_size: Positive = Field(default=10, description="connections a process holds at most")
 
     @model_validator(mode="after")
@@ -97,9 +95,7 @@ class KeySettings(Section):
 class PolicySettings(Section):
     """Where the rules of disclosure and retention are read from."""
 
-    directory: Path | None = Field(
-        default=None, description="directory of Cedar policies and limits; unset: those that came with the program"
-    )
+    directory: Path | None = Field(default=None, description="directory of policies and limits; unset: our own")
 
 
 class IntakeSettings(Section):
@@ -109,9 +105,7 @@ class IntakeSettings(Section):
     max_decoded_bytes: Positive = Field(default=768 * MIB, description="bytes of the records after decompression")
     max_rows: Positive = Field(default=2_000_000, description="rows of a report")
     max_errors: Positive = Field(default=1_000, description="refused rows listed one by one; all are counted")
-    max_bytes_in_flight: Positive = Field(
-        default=512 * MIB, description="bytes of all uploads one process holds at a time"
-    )
+    max_bytes_in_flight: Positive = Field(default=512 * MIB, description="bytes one process holds of all uploads")
     upload_timeout_seconds: Positive = Field(default=300, description="seconds an upload may take")
 
     @model_validator(mode="after")
@@ -167,9 +161,7 @@ class Settings(Section):
     """Everything the programs are told from outside. :meth:`load` is the only way in."""
 
     home: Path = Field(description="directory of what the instance keeps: embedded database, sockets, run files")
-    demo_only: bool = Field(
-        default=False, description="accept drill reports only; set by the demo, and not to be undone by environment"
-    )
+    demo_only: bool = Field(default=False, description="accept drill reports only; the environment cannot undo it")
     database: DatabaseSettings
     keys: KeySettings
     policies: PolicySettings = PolicySettings()
