@@ -24,7 +24,6 @@ NOT_SETTINGS: Final = frozenset(
     {"KESSETSU_CONFIG", "KESSETSU_DATA", "KESSETSU_URL", "KESSETSU_TOKEN_FILE", "KESSETSU_CA_FILE"}
 )
 """Variables with our prefix that mean something else; so do all that begin with ``KESSETSU_TEST_``."""
-TEST_PREFIX: Final = "KESSETSU_TEST_"
 MIB: Final = 1024 * 1024
 SOCKET_PATH_LIMIT: Final = 107
 """Bytes of a Unix socket's path (``sun_path`` less its final zero, unix(7))."""
@@ -320,7 +319,7 @@ def _read_environment(environ: Mapping[str, str]) -> tuple[Tree, list[Fault]]:
     tree: Tree = {}
     faults: list[Fault] = []
     for name, value in environ.items():
-        if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS or name.startswith(TEST_PREFIX):
+        if not name.startswith(ENVIRONMENT_PREFIX) or name in NOT_SETTINGS or name.startswith("KESSETSU_TEST_"):
             continue
         if name not in variables:
             faults.append(_unknown(name, [*variables, *NOT_SETTINGS]))
