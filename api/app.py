@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import health, problems
@@ -20,6 +20,16 @@ The joint through which carriers share who attacks, from whose network, under se
 Every error is an RFC 9457 problem document: what was got, what was expected, what to do next. A success answer
 is sent after commit; every push can be repeated with its Idempotency-Key and changes nothing the second time.
 """
+
+
+ROUTERS = (
+    health.router,
+    reports.router,
+    inbox.router,
+    participation.recalls,
+    participation.holdings,
+    participation.about,
+)
 
 
 def create_app(hub: Hub) -> FastAPI:
@@ -44,22 +54,20 @@ def create_app(hub: Hub) -> FastAPI:
     app.state.hub = hub
     app.state.uploads = UploadBudget(hub.settings.intake.max_bytes_in_flight)
     problems.install(app)
-    app.include_router(health.router)
-    for router in (reports.router, inbox.router, participation.recalls, participation.holdings, participation.about):
-        app.include_router(router, prefix="/v1")
-    _require_audiences(app)
+    for router in ROUTERS:
+        _require_audiences(router)
+        app.include_router(router)
     app.add_middleware(EdgeGuard)
     app.add_middleware(RequestLog)
     return app
 
 
-def _require_audiences(app: FastAPI) -> None:
+def _require_audiences(router: APIRouter) -> None:
     """Refuse to start with a route that does not say whom it is for."""
     silent = [
-        route.path
-        for route in app.routes
-        if isinstance(route, APIRoute) and "x-audience" not in (route.openapi_extra or {})
+        getattr(route, "path", "?")
+        for route in router.routes
+        if not isinstance(route, APIRoute) or "x-audience" not in (route.openapi_extra or {})
     ]
     if silent:
         raise RuntimeError(f"these routes declare no audience: {', '.join(silent)}")
-

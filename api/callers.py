@@ -48,9 +48,7 @@ def hub_of(request: Request) -> Hub:
 TheHub = Annotated[Hub, Depends(hub_of)]
 
 
-def caller_of(
-    hub: TheHub, presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-) -> Caller:
+def caller_of(hub: TheHub, presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Caller:
     """Return who presents the request's token.
 
     Raises:

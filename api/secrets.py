@@ -62,7 +62,7 @@ class EdgeGuard:
                 return
             if message["type"] == "http.response.start" and _leaks(scope, message["status"]):
                 stopped = True
-                refusal = problem(500, "internal", "The hub stopped its own answer.", action="Report this to its operator.")
+                refusal = problem(500, "internal", "The hub stopped its own answer.", action="Report this to it.")
                 await refusal(scope, receive, send)
                 return
             await send(message)

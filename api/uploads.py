@@ -188,5 +188,3 @@ def too_large(limit: int, part: str) -> TooLarge:
         got="more",
         action="Compress the records with gzip or zstd, or cut the report into several pushes.",
     )
-
-

@@ -112,7 +112,7 @@ class Flow:
             with self.store.writing() as unit:
                 require_active(unit.members.standing_locked(push.caller.member_id))
                 if unit.reports.add(arrival, tag):
-                    unit.sealed.put([blob])
+                    unit.sealed.put([blob], self.clock)
                     unit.audit.append(self._entry(Act.PUSHED, push.caller.credential_id, report=arrival.report_id))
                     enqueue(unit, arrival.report_id, arrival.envelope.severity)
                     return receipt_of(arrival, self.signer, canonical_json)
@@ -203,7 +203,7 @@ class Flow:
         self.store.ensure_partitions(bucket_deadlines(sealed))
         with self.store.writing() as unit:
             unit.parcels.remember_policies(self.door.engine.hash, self.door.engine.text, now)
-            unit.sealed.put([parcel.sealed for parcel in sealed.parcels])
+            unit.sealed.put([parcel.sealed for parcel in sealed.parcels], self.clock)
             unit.parcels.stage(sealed.parcels, now)
             unit.facts.add(sealed)
             unit.reports.mark_sealed(status.id, now)
@@ -259,7 +259,7 @@ class Flow:
         with self.store.writing() as unit:
             unit.reports.hold(report.id, attributed.hold, attributed.spoofing, bucket)
             unit.sealed.delete([report.id], status.blob_bucket.deadline)
-            unit.sealed.put([blob])
+            unit.sealed.put([blob], self.clock)
             unit.audit.append(self._entry(Act.HELD, None, report=report.id, reason=attributed.hold.value))
 
     def deliver_held(self, report_id: UUID, *, officer: str, reason: str) -> None:

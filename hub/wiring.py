@@ -159,9 +159,8 @@ class Hub:
         self.store.close()
 
     @classmethod
-    def of(cls, settings: Settings, store: Store, clock: Clock | None = None) -> Self:
+    def of(cls, settings: Settings, store: Store, clock: Clock) -> Self:
         """Build a hub over an open store; keys and policies are read, and refused, here."""
-        clock = clock or SystemClock()
         policies = settings.policies.directory or sharing_policies.directory()
         keys = KeyService(settings.keys.store, MasterKey.from_file(settings.keys.master_key_file), clock)
         signer = Signer.from_file(settings.keys.signing_key_file)
@@ -184,13 +183,15 @@ class Hub:
         return cls(settings, clock, store, keys, signer, door, retention, directory, flow, inbox, recalls)
 
 
-def open_store(settings: Settings, program: str, *, pool_size: int | None = None) -> Store:
+def open_store(
+    settings: Settings, program: str, clock: Clock | None = None, *, pool_size: int | None = None
+) -> Store:
     """Connect as the database role of ``program``: ``api``, ``worker`` or ``operator``."""
     target = target_of(settings, program)
     engine = make_engine(
         target, application_name=f"kessetsu-{program}", pool_size=pool_size or settings.database.pool_size
     )
-    return Store(engine)
+    return Store(engine, clock or SystemClock())
 
 
 def target_of(settings: Settings, program: str) -> DatabaseTarget:
@@ -202,7 +203,8 @@ def target_of(settings: Settings, program: str) -> DatabaseTarget:
 
 def open_hub(settings: Settings, program: str, clock: Clock | None = None) -> Hub:
     """Build the hub a program works with."""
-    return Hub.of(settings, open_store(settings, program), clock)
+    clock = clock or SystemClock()
+    return Hub.of(settings, open_store(settings, program, clock), clock)
 
 
 def _rules(settings: Settings) -> IntakeRules:

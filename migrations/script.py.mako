@@ -16,9 +16,10 @@ Rules for every revision (they are checked or enforced where that can be done):
 - A released revision is never changed, and there is no way down: go forward by another revision.
 
 Revision: ${up_revision}
-Follows: ${down_revision | comma,n}
+Follows: ${(down_revision or 'nothing') | comma,n}
 Created: ${create_date.date()}
 """
+# ruff: noqa: E501 -- what is generated stands as it was generated
 
 import sqlalchemy as sa
 from alembic import op

@@ -27,7 +27,7 @@ from hub.delivery.render import MediaType
 from hub.errors import BadInput
 from hub.vocabulary import OutcomeCode, ParcelState, ReportKind
 
-router = APIRouter(tags=["inbox"])
+router = APIRouter(prefix="/v1", tags=["inbox"])
 
 _ENDINGS = {MediaType.JSON: "json", MediaType.CSV: "csv", MediaType.ARROW: "arrows"}
 _MAX_CURSOR = 2**63 - 1
@@ -41,7 +41,7 @@ _NOT_MODIFIED = 304
     responses={**responses(422), _NOT_MODIFIED: {"description": "Nothing has changed since the given ETag"}},
     openapi_extra=audience(Audience.READERS),
 )
-def list_parcels(
+def list_parcels(  # noqa: PLR0917 - one per query parameter; FastAPI calls it by name
     response: Response,
     caller: Reader,
     hub: TheHub,
@@ -70,7 +70,6 @@ def list_parcels(
 
 @router.get(
     "/inbox/{parcel_id}",
-    response_model=ParcelDetail,
     summary="Show one parcel, and why it shows what it shows",
     responses=responses(404),
     openapi_extra=audience(Audience.READERS),
@@ -119,7 +118,6 @@ def read_records(
 
 @router.post(
     "/inbox/{parcel_id}/acknowledgement",
-    response_model=Acknowledgement,
     summary="Acknowledge a parcel",
     responses=responses(404, 410),
     openapi_extra=audience(Audience.READERS),
@@ -131,7 +129,6 @@ def acknowledge_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> Acknowle
 
 @router.post(
     "/inbox/{parcel_id}/outcomes",
-    response_model=Recorded,
     summary="Report what was done",
     responses=responses(404, 409, 410, 422),
     openapi_extra=audience(Audience.ANSWERERS),
@@ -150,7 +147,6 @@ def report_outcomes(
 
 @router.get(
     "/inbox/{parcel_id}/outcomes",
-    response_model=OutcomeList,
     summary="Read back what was reported",
     responses=responses(404, 410),
     openapi_extra=audience(Audience.ANSWERERS),

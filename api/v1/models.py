@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hub.disclosure.explain import Reason
 from hub.intake.receipts import as_document
-from hub.records import GrantedParcel, OutcomeBatch, Receipt, Recall, ReportStatus
+from hub.records import GrantedParcel, OutcomeBatch, Recall, Receipt, ReportStatus
 from hub.store.networks import DeclaredHolding
 from hub.vocabulary import (
     CapacityKind,
@@ -172,9 +172,7 @@ class ParcelDetail(ParcelModel):
     explanation: list[Explained]
 
     @classmethod
-    def explained(
-        cls, item: GrantedParcel, fields: frozenset[DisclosedField], reasons: list[Explained]
-    ) -> Self:
+    def explained(cls, item: GrantedParcel, fields: frozenset[DisclosedField], reasons: list[Explained]) -> Self:
         """Translate a parcel and its explanation."""
         return cls(
             **_parcel(item),
@@ -325,8 +323,8 @@ class CertificateModel(Model):
     """Proof that something of one's own was erased."""
 
     certificate_id: UUID
-    body: dict[str, Any] = Field(description="What was erased, and the moments key and rows went")
-    signature: str = Field(description="Ed25519 over the canonical JSON (RFC 8785) of `body`")
+    statement: dict[str, Any] = Field(description="What was erased, and the moments key and rows went")
+    signature: str = Field(description="Ed25519 over the canonical JSON (RFC 8785) of `statement`")
 
 
 class CertificateList(Model):

@@ -23,20 +23,20 @@ from hub.errors import BadInput, Fault
 from hub.members.holdings import Holding
 from hub.store.networks import DeclaredHolding
 
-
-recalls = APIRouter(tags=["recalls"])
-holdings = APIRouter(tags=["holdings"])
-about = APIRouter(tags=["about"])
+recalls = APIRouter(prefix="/v1", tags=["recalls"])
+holdings = APIRouter(prefix="/v1", tags=["holdings"])
+about = APIRouter(prefix="/v1", tags=["about"])
 
 
 @recalls.get(
     "/recalls",
-    response_model=RecallList,
     summary="List recalls",
     responses=responses(422),
     openapi_extra=audience(Audience.READERS),
 )
-def list_recalls(caller: Reader, hub: TheHub, state: Annotated[str, Query(pattern="^(open|all)$")] = "all") -> RecallList:
+def list_recalls(
+    caller: Reader, hub: TheHub, state: Annotated[str, Query(pattern="^(open|all)$")] = "all"
+) -> RecallList:
     """List what must be erased at the caller, newest first."""
     cases = hub.recalls.open_cases(caller, only_open=state == "open")
     return RecallList(recalls=[RecallModel.of(case) for case in cases])
@@ -44,7 +44,6 @@ def list_recalls(caller: Reader, hub: TheHub, state: Annotated[str, Query(patter
 
 @recalls.post(
     "/recalls/{recall_id}/confirmation",
-    response_model=RecallModel,
     summary="Confirm erasure",
     responses=responses(404),
     openapi_extra=audience(Audience.READERS),
@@ -56,7 +55,6 @@ def confirm_recall(recall_id: UUID, caller: Reader, hub: TheHub) -> RecallModel:
 
 @holdings.get(
     "/holdings",
-    response_model=HoldingList,
     summary="List own networks",
     responses=responses(),
     openapi_extra=audience(Audience.HOLDERS),
@@ -69,7 +67,6 @@ def list_holdings(caller: Holder, hub: TheHub) -> HoldingList:
 @holdings.post(
     "/holdings",
     status_code=201,
-    response_model=HoldingModel,
     summary="Declare a network",
     responses=responses(422),
     openapi_extra=audience(Audience.HOLDERS),
@@ -90,7 +87,6 @@ def declare_holding(declaration: Declaration, caller: Holder, hub: TheHub) -> Ho
 
 @about.get(
     "/certificates",
-    response_model=CertificateList,
     summary="List deletion certificates",
     responses=responses(422),
     openapi_extra=audience(Audience.MEMBERS),
@@ -100,15 +96,13 @@ def list_certificates(
 ) -> CertificateList:
     """List the certificates of erasures that covered one's own reports or parcels."""
     found = [
-        CertificateModel(certificate_id=certificate_id, body=body, signature=signature)
-        for certificate_id, body, signature in hub.own_certificates(caller, limit)
+        CertificateModel(certificate_id=certificate_id, statement=statement, signature=signature)
+        for certificate_id, statement, signature in hub.own_certificates(caller, limit)
     ]
     return CertificateList(certificates=found, public_key=hub.signer.public_text)
 
 
-@about.get(
-    "/me", response_model=Me, summary="Who am I", responses=responses(), openapi_extra=audience(Audience.MEMBERS)
-)
+@about.get("/me", summary="Who am I", responses=responses(), openapi_extra=audience(Audience.MEMBERS))
 def who_am_i(caller: AnyMember, hub: TheHub) -> Me:
     """Say who the token speaks for, in which capacity and until when."""
     member, expires_at = hub.about(caller)

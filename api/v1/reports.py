@@ -16,7 +16,7 @@ from api.v1.models import ReceiptModel, ReportModel, ReportPage, Withdrawal, Wit
 from hub.errors import BadInput
 from hub.intake.step import Push
 
-router = APIRouter(tags=["reports"])
+router = APIRouter(prefix="/v1", tags=["reports"])
 
 _PUSH_BODY: dict[str, Any] = {
     "required": True,
@@ -51,7 +51,6 @@ _PUSH_BODY: dict[str, Any] = {
 @router.post(
     "/reports",
     status_code=202,
-    response_model=ReceiptModel,
     summary="Push a report",
     responses=responses(409, 413, 415, 422, 507),
     openapi_extra={**audience(Audience.PUSHERS), "requestBody": _PUSH_BODY},
@@ -81,7 +80,6 @@ async def push_report(
 
 @router.get(
     "/reports",
-    response_model=ReportPage,
     summary="List own reports",
     responses=responses(422),
     openapi_extra=audience(Audience.MEMBERS),
@@ -103,7 +101,6 @@ def list_reports(
 
 @router.get(
     "/reports/{report_id}",
-    response_model=ReportModel,
     summary="Show one report",
     responses=responses(404),
     openapi_extra=audience(Audience.MEMBERS),
@@ -116,7 +113,6 @@ def show_report(report_id: UUID, caller: AnyMember, hub: TheHub) -> ReportModel:
 @router.post(
     "/reports/{report_id}/withdrawal",
     status_code=202,
-    response_model=Withdrawn,
     summary="Take a report back",
     responses=responses(404, 422),
     openapi_extra=audience(Audience.PUSHERS),

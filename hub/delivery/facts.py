@@ -5,6 +5,7 @@ without the AS, then without the recipient), and where even that is too small th
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 import polars as pl
 
@@ -15,7 +16,7 @@ _COARSER = (("hour", "recipient", "outcome"), ("hour", "outcome"))
 
 
 def facts_of(attributed: AttributedReport, *, minimum_cell: int) -> tuple[FactRow, ...]:
-    """Count a report's records per hour × AS × country × vector × recipient, suppressed."""
+    """Count a report's records per hour, AS, country, vector and recipient, suppressed."""
     cells = (
         attributed.records.select(pl.col("first_seen").dt.truncate("1h").alias("hour"), "asn", "recipient", "outcome")
         .group_by(_KEYS)
@@ -39,20 +40,23 @@ def _suppress(cells: pl.DataFrame, minimum: int) -> pl.DataFrame:
 
 def _with_missing(frame: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
     missing: Iterable[str] = set(like.columns) - set(frame.columns)
-    return frame.with_columns(
-        pl.lit(None, dtype=like.schema[name]).alias(name) for name in sorted(missing)
-    ).select(like.columns)
+    return frame.with_columns(pl.lit(None, dtype=like.schema[name]).alias(name) for name in sorted(missing)).select(
+        like.columns
+    )
 
 
 def _fact(row: dict[str, object], attributed: AttributedReport, vector: str | None) -> FactRow:
-    asn, recipient = row["asn"], row["recipient"]
-    known = isinstance(recipient, int) and recipient >= 0
+    asn = row["asn"]
     return FactRow(
         hour=row["hour"],  # type: ignore[arg-type]  # a truncated Datetime column
         asn=asn if isinstance(asn, int) and asn else None,
         country=attributed.countries.get(asn) if isinstance(asn, int) else None,
         vector=vector,
-        recipient_id=attributed.recipients[recipient].member_id if known else None,  # type: ignore[index]  # known says so
+        recipient_id=_member(attributed, row["recipient"]),
         outcome=row["outcome"],  # type: ignore[arg-type]  # a UInt8 column
         records=row["records"],  # type: ignore[arg-type]  # a count
     )
+
+
+def _member(attributed: AttributedReport, index: object) -> UUID | None:
+    return attributed.recipients[index].member_id if isinstance(index, int) and index >= 0 else None

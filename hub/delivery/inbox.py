@@ -25,6 +25,12 @@ from hub.members.credentials import require
 from hub.records import Caller, GrantedParcel, OutcomeBatch, Sealed
 from hub.vocabulary import Field, OutcomeCode, ParcelState, Scope
 
+HEADER_FIELDS = {
+    Field.VECTOR: ("vectors", "malware_family", "detection", "vulnerability"),
+    Field.REPORTER: ("reporter",),
+}
+"""What a parcel's header says of a field; the rest of it is known from the parcel's status anyway."""
+
 PAGE_LIMIT = 500
 """Parcels in one page of a list, at most."""
 
@@ -32,7 +38,13 @@ PAGE_LIMIT = 500
 class Door(Protocol):
     """The one door out; :class:`hub.disclosure.door.Door`."""
 
-    def fields_today(self, item: GrantedParcel, parties: Any, now: datetime, /) -> frozenset[Field]:
+    def fields_today(
+        self,
+        item: GrantedParcel,
+        parties: Any,  # noqa: ANN401 - passes through to the door unopened
+        now: datetime,
+        /,
+    ) -> frozenset[Field]:
         """Return the fields granted at sealing that today's policy still grants."""
         ...
 
@@ -185,10 +197,8 @@ class Inbox:
     def _opened(self, item: GrantedParcel, fields: frozenset[Field], sealed: Sealed) -> Opened:
         chunks = iter(_opened_or_gone(self.open_sealed(sealed)))
         header: dict[str, object] = orjson.loads(next(chunks))
-        if Field.VECTOR not in fields:
-            header.pop("vectors", None)
-        if Field.REPORTER not in fields:
-            header.pop("reporter", None)
+        for part in (part for said_of, parts in HEADER_FIELDS.items() if said_of not in fields for part in parts):
+            header.pop(part, None)
         recalled = pl.Series(item.parcel.recalled_rows, dtype=pl.UInt32).implode()
 
         def rows() -> Iterator[pl.DataFrame]:

@@ -48,7 +48,7 @@ def _faults(number: int, batch: OutcomeBatch, record_count: int) -> list[Fault]:
         return []
     where = f"/outcomes/{number}/rows"
     if not batch.rows:
-        return [Fault(where, "empty", expected="row numbers, or \"all\"")]
+        return [Fault(where, "empty", expected='row numbers, or "all"')]
     outside = [row for row in batch.rows if not 1 <= row <= record_count]
     if not outside:
         return []

@@ -157,7 +157,7 @@ class Log(Protocol):
 class Members(Protocol):
     """Who is who."""
 
-    def parties(self, capacity_ids: Sequence[UUID], now: datetime) -> Any:
+    def parties(self, capacity_ids: Sequence[UUID], now: datetime) -> Any:  # noqa: ANN401 - passes through to the door unopened
         """Return these capacities and their delegates as the rules may know them at ``now``."""
         ...
 

@@ -60,9 +60,7 @@ class RecallDesk:
             unit.sealed.delete([report_id], status.blob_bucket.deadline)
             unit.reports.withdraw(report_id, now)
             unit.audit.append(
-                AuditEntry.of(
-                    Act.WITHDRAWN, at=now, actor=caller.credential_id, report=report_id, reason=reason.value
-                )
+                AuditEntry.of(Act.WITHDRAWN, at=now, actor=caller.credential_id, report=report_id, reason=reason.value)
             )
         return sum(delivered)
 

@@ -106,12 +106,12 @@ def header_of(envelope: Envelope, fields: frozenset[Field], reporter: str) -> by
         "severity": envelope.severity.value,
         "legal_basis": envelope.legal_basis.value,
         "purpose": envelope.purpose.value,
-        "malware_family": envelope.malware_family,
-        "detection": envelope.detection,
-        "vulnerability": envelope.vulnerability,
     }
     if Field.VECTOR in fields:
         said["vectors"] = list(envelope.vectors)
+        said["malware_family"] = envelope.malware_family
+        said["detection"] = envelope.detection
+        said["vulnerability"] = envelope.vulnerability
     if Field.REPORTER in fields:
         said["reporter"] = reporter
     return orjson.dumps(said)

@@ -52,5 +52,5 @@ class Beat:
             self._duty.do()
         except KessetsuError as error:
             _log.warning("duty-failed", stage=self._duty.name, code=error.code)
-        except Exception:  # a beat that ends would break a promise silently
+        except Exception:  # noqa: BLE001 - a beat that ends would break a promise silently
             _log.exception("duty-failed", stage=self._duty.name)

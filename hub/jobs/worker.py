@@ -46,14 +46,14 @@ def duties(hub: Hub) -> list[Duty]:
 
 def erase_due(hub: Hub) -> int:
     """Erase every bucket whose deadline has come; returns how many."""
-    certificates = sweep(hub.store.erasure, hub.keys, hub.signer, hub.clock)
+    certificates = sweep(hub.store, hub.keys, hub.signer, hub.clock)
     for certificate in certificates:
         _log.info("erased", bucket=certificate.bucket.name, parcels=certificate.parcels)
     return len(certificates)
 
 
 def number_log(hub: Hub) -> int:
-    """Number committed log entries and sign a checkpoint; returns how many entries."""
+    """Give committed log entries their numbers and sign a checkpoint; returns how many entries."""
     with hub.store.writing() as unit:
         unit.audit.lock_sequencer()
         return integrate(unit.audit, hub.signer, hub.clock)
@@ -109,5 +109,3 @@ def _beating(wanted: Sequence[Duty]) -> Iterator[None]:
     finally:
         for beat in beats:
             beat.stop()
-
-

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select, text
 
 from hub.audit.entry import AuditEntry, leaf_hash
 from hub.audit.ports import StoredCheckpoint, StoredEntry
-from hub.store.tables import audit_checkpoints, audit_entries, audit_leaves
+from hub.store.tables import audit_checkpoints, audit_entries, audit_leaves, audit_pending
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('kessetsu/audit/sequencer'))")
 _FETCH = 10_000
@@ -29,6 +29,7 @@ class AuditRepository:
         rows = [_row(entry) for entry in entries]
         if rows:
             self._connection.execute(insert(audit_entries), rows)
+            self._connection.execute(insert(audit_pending), [{"entry_id": row["id"]} for row in rows])
 
     def lock_sequencer(self) -> None:
         """Wait to be the only sequencer until this transaction ends."""
@@ -45,13 +46,11 @@ class AuditRepository:
     def unnumbered(self, limit: int) -> list[tuple[UUID, bytes]]:
         """Return (id, leaf hash) of committed entries without a number, in the order they were inserted.
 
-        Positions are given at insertion and seen at commit, so a later one may be numbered first; each is
-        numbered once, because the anti-join looks for entries, not for positions past the last.
+        Positions are given at insertion and seen at commit: an entry that commits late gets a later number.
         """
         query = (
             select(audit_entries.c.id, audit_entries.c.leaf_hash)
-            .outerjoin(audit_leaves, audit_leaves.c.entry_id == audit_entries.c.id)
-            .where(audit_leaves.c.entry_id.is_(None))
+            .join(audit_pending, audit_pending.c.entry_id == audit_entries.c.id)
             .order_by(audit_entries.c.position)
             .limit(limit)
         )
@@ -61,6 +60,7 @@ class AuditRepository:
         """Give entries their leaf numbers, from ``first`` on."""
         rows = [{"leaf": leaf, "entry_id": entry_id} for leaf, entry_id in enumerate(entry_ids, start=first)]
         self._connection.execute(insert(audit_leaves), rows)
+        self._connection.execute(delete(audit_pending).where(audit_pending.c.entry_id.in_(list(entry_ids))))
 
     def add_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a signed checkpoint."""

@@ -1,6 +1,7 @@
 """Tokens, by digest, with what their capacity and member are at present."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -10,6 +11,16 @@ from hub.members.credentials import IssuedToken, StoredCredential, digest_of, ne
 from hub.records import Caller
 from hub.store.tables import capacities, credentials, members
 from hub.vocabulary import CapacityKind, Scope, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """Whose a credential is, and how long it is in force."""
+
+    capacity_id: UUID
+    member_id: UUID
+    expires_at: datetime
+    revoked_at: datetime | None
 
 
 class CredentialRepository:
@@ -65,6 +76,18 @@ class CredentialRepository:
         row = self._connection.execute(query).one()
         return row.name, row.expires_at
 
+    def facts(self, credential_id: UUID) -> CredentialFacts | None:
+        """Return whose a credential is, whether in force or not; ``None`` where there is none of this id."""
+        query = (
+            select(
+                credentials.c.capacity_id, capacities.c.member_id, credentials.c.expires_at, credentials.c.revoked_at
+            )
+            .join(capacities, capacities.c.id == credentials.c.capacity_id)
+            .where(credentials.c.id == credential_id)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else CredentialFacts(*row)
+
     def issue(
         self,
         capacity_id: UUID,
@@ -91,7 +114,9 @@ class CredentialRepository:
         )
         return IssuedToken(credential_id, token, expires_at)
 
-    def rotate(self, credential_id: UUID, *, overlap_until: datetime, expires_at: datetime, now: datetime) -> IssuedToken:
+    def rotate(
+        self, credential_id: UUID, *, overlap_until: datetime, expires_at: datetime, now: datetime
+    ) -> IssuedToken:
         """Issue a successor with the same scopes; the old token works until ``overlap_until``, no longer."""
         row = self._connection.execute(
             select(credentials).where(credentials.c.id == credential_id).with_for_update()
@@ -134,4 +159,4 @@ class CredentialRepository:
             .where(capacities.c.member_id == member_id)
             .order_by(credentials.c.created_at.desc())
         )
-        return [tuple(row) for row in self._connection.execute(query)]  # type: ignore[misc]  # six typed columns
+        return [tuple(row) for row in self._connection.execute(query)]

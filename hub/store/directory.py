@@ -3,7 +3,8 @@
 from threading import Lock
 from uuid import UUID
 
-from hub.attribution.networks import DatedTable, Networks
+from hub.attribution.epochs import DatedTable
+from hub.attribution.networks import Networks
 from hub.attribution.prefix_table import PrefixTable
 from hub.store.unit import Store
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -81,10 +82,8 @@ class MemberRepository:
     def find(self, name_or_id: str) -> Member | None:
         """Return a member by its name or id."""
         match = members.c.name == name_or_id
-        try:
+        with suppress(ValueError):
             match = or_(match, members.c.id == UUID(name_or_id))
-        except ValueError:
-            pass
         row = self._connection.execute(select(members).where(match)).one_or_none()
         return None if row is None else _member(row)
 
@@ -135,6 +134,19 @@ class MemberRepository:
         """Return a member's capacities, oldest first."""
         query = select(capacities).where(capacities.c.member_id == member_id).order_by(capacities.c.created_at)
         return [_capacity(row) for row in self._connection.execute(query)]
+
+    def kinds_in_force(self, now: datetime) -> dict[UUID, list[CapacityKind]]:
+        """Return the kinds each member acts in at ``now``, by member id."""
+        query = (
+            select(capacities.c.member_id, capacities.c.kind)
+            .where(capacities.c.valid_from <= now, or_(capacities.c.valid_to.is_(None), capacities.c.valid_to > now))
+            .distinct()
+            .order_by(capacities.c.kind)
+        )
+        kinds: defaultdict[UUID, list[CapacityKind]] = defaultdict(list)
+        for member_id, kind in self._connection.execute(query):
+            kinds[member_id].append(CapacityKind(kind))
+        return kinds
 
     def capacity(self, capacity_id: UUID) -> Capacity | None:
         """Return one capacity."""
@@ -189,7 +201,7 @@ class MemberRepository:
             .where(agreements.c.member_id == member_id)
             .order_by(agreements.c.accepted_at)
         )
-        return [tuple(row) for row in self._connection.execute(query)]  # type: ignore[misc]  # four typed columns
+        return [tuple(row) for row in self._connection.execute(query)]
 
     def parties(self, capacity_ids: Sequence[UUID], now: datetime) -> Parties:
         """Return these capacities and their delegates as the rules may know them at ``now``."""

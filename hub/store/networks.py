@@ -1,12 +1,11 @@
 """Holdings and dated prefix tables."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, insert, select, text, update
 
 from hub.addresses import parse_prefix, render_prefix
 from hub.members.holdings import Holding
@@ -82,9 +81,7 @@ class NetworkRepository:
 
     def end(self, holding_id: UUID, valid_to: datetime) -> bool:
         """Date the end of a holding; records of later times are no longer its holder's."""
-        done = self._connection.execute(
-            update(holdings).where(holdings.c.id == holding_id).values(valid_to=valid_to)
-        )
+        done = self._connection.execute(update(holdings).where(holdings.c.id == holding_id).values(valid_to=valid_to))
         self._connection.execute(_RAISE_VERSION)
         return done.rowcount == 1
 
@@ -93,9 +90,7 @@ class NetworkRepository:
         query = _declared().where(holdings.c.state == HoldingState.APPROVED.value)
         return [_declaration(row).holding for row in self._connection.execute(query)]
 
-    def declared(
-        self, *, capacity_id: UUID | None = None, state: HoldingState | None = None
-    ) -> list[DeclaredHolding]:
+    def declared(self, *, capacity_id: UUID | None = None, state: HoldingState | None = None) -> list[DeclaredHolding]:
         """Return declarations, of one capacity or of all, in the order they came."""
         query = _declared().order_by(holdings.c.proposed_at, holdings.c.id)
         if capacity_id is not None:
@@ -120,7 +115,7 @@ class NetworkRepository:
         by: str,
         now: datetime,
     ) -> UUID:
-        """Store a prefix table version; with this transaction's commit it is the one in force from ``valid_from`` on."""
+        """Store a prefix table version; from this commit on it is the one in force from ``valid_from`` on."""
         table_id = uuid4()
         self._connection.execute(
             insert(prefix_tables).values(
@@ -168,7 +163,7 @@ class NetworkRepository:
         return self._connection.execute(query).one_or_none() is not None
 
 
-def _declared() -> Any:
+def _declared() -> Select[Any]:
     return (
         select(holdings, capacities.c.member_id, members.c.name.label("member_name"))
         .join(capacities, capacities.c.id == holdings.c.capacity_id)
@@ -196,5 +191,3 @@ def _declaration(row: Row[Any]) -> DeclaredHolding:
         row.decided_by,
         row.decision_reason,
     )
-
-

@@ -50,8 +50,9 @@ class OutcomeRepository:
                 recorded=recorded,
                 reported_at=at,
             )
+            .returning(outcome_pushes.c.parcel_id)
         )
-        if fresh.rowcount != 1:
+        if fresh.one_or_none() is None:
             return False
         self._connection.execute(
             insert(outcomes),

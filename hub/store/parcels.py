@@ -34,11 +34,7 @@ class ParcelRepository:
         self._connection.execute(insert(parcels), [_parcel_values(parcel) for parcel in sealed])
         self._connection.execute(
             insert(grants),
-            [
-                _grant_values(parcel, verdict, decided_at)
-                for parcel in sealed
-                for verdict in parcel.grants
-            ],
+            [_grant_values(parcel, verdict, decided_at) for parcel in sealed for verdict in parcel.grants],
         )
 
     def staged(self, report_id: UUID) -> list[GrantedParcel]:
@@ -55,12 +51,14 @@ class ParcelRepository:
         return [_granted_parcel(row) for row in self._connection.execute(query).mappings()]
 
     def release(self, staged: Sequence[ParcelStatus], now: datetime) -> None:
-        """Number staged parcels in their recipients' streams and make them visible, all or none.
+        """Give staged parcels their numbers in their recipients' streams and make them visible, all or none.
 
         Stream heads are locked in order of id, so that two releases never wait for each other crosswise;
         ``date_added`` is at least one microsecond after the stream's last, so that no reader that asks for
         later ones misses any.
         """
+        if not staged:
+            return
         per_stream = Counter(stream_of(parcel.recipient.capacity_id) for parcel in staged)
         heads = self._lock_heads(sorted(per_stream), now)
         updates = []
@@ -70,8 +68,14 @@ class ParcelRepository:
             seq, added = seq + 1, max(now, added + TICK)
             heads[stream] = (seq, added)
             updates.append({"id": parcel.id, "seq": seq, "added": added})
-        self._connection.execute(_NUMBER, {"ids": [u["id"] for u in updates], "seqs": [u["seq"] for u in updates],
-                                           "added": [u["added"] for u in updates]})
+        self._connection.execute(
+            _NUMBER,
+            {
+                "ids": [u["id"] for u in updates],
+                "seqs": [u["seq"] for u in updates],
+                "added": [u["added"] for u in updates],
+            },
+        )
         self._connection.execute(
             _ADVANCE,
             {
@@ -196,9 +200,7 @@ class ParcelRepository:
     def remember_policies(self, policy_hash: str, policy_text: str, at: datetime) -> None:
         """Keep the text of a policy set, so that every decision made under it can be replayed."""
         self._connection.execute(
-            upsert(policy_sets)
-            .values(hash=policy_hash, text=policy_text, first_loaded_at=at)
-            .on_conflict_do_nothing()
+            upsert(policy_sets).values(hash=policy_hash, text=policy_text, first_loaded_at=at).on_conflict_do_nothing()
         )
 
 

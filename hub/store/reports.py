@@ -54,8 +54,9 @@ class ReportRepository:
                 row_errors=[[error.row, error.column, error.reason] for error in checked.errors],
                 refusal_reasons=dict(checked.reasons),
             )
+            .returning(reports.c.id)
         )
-        return inserted.rowcount == 1
+        return inserted.one_or_none() is not None
 
     def by_key(self, member_id: UUID, idempotency_key: str) -> StoredPush | None:
         """Return the report a member pushed under this key."""
@@ -160,7 +161,7 @@ class ReportRepository:
     def outcome_totals(self, report_id: UUID) -> dict[str, int]:
         """Return what recipients did, counted over erased parcels."""
         query = select(outcome_totals.c.code, outcome_totals.c.records).where(outcome_totals.c.report_id == report_id)
-        return {code: records for code, records in self._connection.execute(query)}
+        return dict(map(tuple, self._connection.execute(query)))
 
     def _move(self, report_id: UUID, expected: ReportState, **values: object) -> None:
         moved = self._connection.execute(

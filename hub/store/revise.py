@@ -70,16 +70,9 @@ def rewrite_first() -> Path:
             expected="one revision",
             action='Write another: python -m hub.store.revise next "what it does".',
         )
-    old = Path(scripts[0].path) if scripts else versions / f"{datetime.now(UTC):%Y%m%d}_000000000001_first.py"
-    kept = old.read_text() if scripts else None
-    old.unlink(missing_ok=True)
-    try:
-        with _scratch_database() as owner:
-            return _write(owner, "The first schema", revision=old.name.split("_")[1], first=True).rename(old)
-    except BaseException:
-        if kept is not None:
-            old.write_text(kept)
-        raise
+    first = Path(scripts[0].path) if scripts else versions / f"{datetime.now(UTC):%Y%m%d}_000000000001_first.py"
+    with tempfile.TemporaryDirectory(prefix=".first-", dir=versions) as aside, _scratch_database() as owner:
+        return _write(owner, "The first schema", revision=first.name.split("_")[1], aside=Path(aside)).replace(first)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,14 +88,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _write(owner: DatabaseTarget, message: str, *, revision: str | None = None, first: bool = False) -> Path:
+def _write(owner: DatabaseTarget, message: str, *, revision: str | None = None, aside: Path | None = None) -> Path:
+    """Write a revision after those there are; or, into the directory ``aside``, one that follows none."""
     engine = make_engine(owner, application_name="kessetsu revise", pool_size=1)
     try:
         with engine.connect() as connection:
             prepare(connection)
-            script = command.revision(
-                _writing(connection, first=first), message=message, autogenerate=True, rev_id=revision
-            )
+            script = command.revision(_writing(connection, aside), message=message, autogenerate=True, rev_id=revision)
     finally:
         engine.dispose()
     if script is None or isinstance(script, list):
@@ -113,14 +105,15 @@ def _write(owner: DatabaseTarget, message: str, *, revision: str | None = None, 
     return written
 
 
-def _writing(connection: Connection, *, first: bool) -> Config:
+def _writing(connection: Connection, aside: Path | None) -> Config:
     config = configuration(connection)
-    config.set_section_option("post_write_hooks", "hooks", "sort, format")
-    for hook, options in (("sort", "check --fix --quiet --select I"), ("format", "format --quiet")):
+    config.set_section_option("post_write_hooks", "hooks", "mend, format")
+    for hook, options in (("mend", "check --fix --quiet --exit-zero"), ("format", "format --quiet")):
         config.set_section_option("post_write_hooks", f"{hook}.type", "module")
         config.set_section_option("post_write_hooks", f"{hook}.module", "ruff")
         config.set_section_option("post_write_hooks", f"{hook}.options", f"{options} REVISION_SCRIPT_FILENAME")
-    if first:
+    if aside is not None:
+        config.set_main_option("version_locations", str(aside).replace("%", "%%"))
         config.attributes["edit"] = _add_first_script
     return config
 

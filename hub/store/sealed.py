@@ -6,14 +6,17 @@ from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, Row, delete, select, text
 
+from hub.clock import Clock
 from hub.errors import Gone
 from hub.records import Binding, Bucket, Sealed
 from hub.store.tables import sealed_chunks, sealed_objects
 from hub.vocabulary import DataClass
 
 _ENSURE_PARTITION = text("SELECT ensure_sealed_partition(:deadline)")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('kessetsu/bucket/' || :bucket, 0))")
+_LOCK_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('kessetsu/bucket/' || :bucket, 0))")
 
 
 class SealedRepository:
@@ -27,8 +30,22 @@ class SealedRepository:
         """Make the partition of this deadline's hour where it is missing."""
         self._connection.execute(_ENSURE_PARTITION, {"deadline": deadline})
 
-    def put(self, objects: Sequence[Sealed]) -> None:
-        """Insert objects with all their chunks by binary COPY, which neither parses nor logs values."""
+    def lock_against_inserts(self, bucket: Bucket) -> None:
+        """Wait for everybody who is inserting under ``bucket``, and keep others from it until this ends."""
+        self._connection.execute(_LOCK, {"bucket": bucket.name})
+
+    def put(self, objects: Sequence[Sealed], clock: Clock) -> None:
+        """Insert objects with all their chunks by binary COPY, which neither parses nor logs values.
+
+        The time is read under the lock an erasure waits for: nothing appears under a bucket after it was erased.
+
+        Raises:
+            Gone: a deadline has come.
+        """
+        for bucket in sorted({item.binding.bucket for item in objects}, key=lambda each: each.name):
+            self._connection.execute(_LOCK_SHARED, {"bucket": bucket.name})
+            if clock.now() >= bucket.deadline:
+                raise Gone("The deadline of these data has come.", action="Nothing: they may not be kept.")
         cursor = _driver(self._connection).cursor()
         with cursor.copy(
             "COPY sealed_objects (deadline, object_id, data_class, owner_id, wrapped_key, chunk_count)"
@@ -77,11 +94,16 @@ class SealedRepository:
         """Delete objects and their chunks; copies in WAL and backups die with the bucket's key."""
         ids = list(object_ids)
         for table in (sealed_chunks, sealed_objects):
-            self._connection.execute(
-                delete(table).where(table.c.deadline == deadline, table.c.object_id.in_(ids))
-            )
+            self._connection.execute(delete(table).where(table.c.deadline == deadline, table.c.object_id.in_(ids)))
 
-    def _head(self, object_id: UUID, deadline: datetime) -> Any:
+    def delete_bucket(self, bucket: Bucket) -> None:
+        """Delete everything under a bucket, where its partition holds others' rows too."""
+        under = (sealed_objects.c.deadline == bucket.deadline, sealed_objects.c.data_class == bucket.data_class.value)
+        ids = list(self._connection.execute(select(sealed_objects.c.object_id).where(*under)).scalars())
+        if ids:
+            self.delete(ids, bucket.deadline)
+
+    def _head(self, object_id: UUID, deadline: datetime) -> Row[Any]:
         query = select(sealed_objects).where(
             sealed_objects.c.deadline == deadline, sealed_objects.c.object_id == object_id
         )

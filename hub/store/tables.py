@@ -186,9 +186,9 @@ prefix_tables = Table(
 directory_version = Table(
     "directory_version",
     metadata,
-    Column("only", Boolean, primary_key=True, server_default="true"),
+    Column("sole", Boolean, primary_key=True, server_default="true"),
     Column("version", BigInteger, nullable=False, server_default="0"),
-    CheckConstraint("only", name="one_row"),
+    CheckConstraint("sole", name="one_row"),
     comment="Raised in the transaction of every change to members, holdings or prefix tables; what caches compare.",
 )
 
@@ -400,8 +400,10 @@ certificates = Table(
     Column("parcel_id", Uuid, comment="Set where one parcel was erased early."),
     _instant("key_destroyed_at", nullable=True),
     _instant("rows_dropped_at"),
-    Column("body", JSONB, nullable=False),
+    Column("statement", JSONB, nullable=False, comment="What the members concerned may read."),
     Column("signature", Text, nullable=False),
+    Column("tally", JSONB, nullable=False, comment="Counts over all members; for officers and auditors."),
+    Column("tally_signature", Text, nullable=False),
     Index("uq_certificates_bucket", "data_class", "deadline", unique=True, postgresql_where="parcel_id IS NULL"),
 )
 
@@ -425,6 +427,13 @@ audit_entries = Table(
     Column("body", LargeBinary, nullable=False),
     Column("leaf_hash", LargeBinary, nullable=False),
     comment="Inserted unchained in the transaction of the act; never changed.",
+)
+
+audit_pending = Table(
+    "audit_pending",
+    metadata,
+    Column("entry_id", ForeignKey("audit_entries.id"), primary_key=True),
+    comment="Entries the sequencer has not numbered yet, so that it need not look through the whole log for them.",
 )
 
 audit_leaves = Table(

@@ -10,17 +10,20 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from hub.clock import floor_to
+from hub.clock import Clock, floor_to
 from hub.errors import StorageFull, Unavailable
+from hub.records import Bucket
+from hub.retention.ports import KeptBucket
 from hub.store.audit import AuditRepository
 from hub.store.certificates import CertificateRepository
 from hub.store.credentials import CredentialRepository
-from hub.store.erasure import ErasureRepository
+from hub.store.erasure import ErasureRepository, KeptRepository
 from hub.store.facts import FactRepository
 from hub.store.members import MemberRepository
 from hub.store.networks import NetworkRepository
-from hub.store.outcomes import OutcomeRepository
 from hub.store.outbox import Outbox
+from hub.store.outcomes import OutcomeRepository
+from hub.store.overview import OverviewRepository
 from hub.store.parcels import ParcelRepository
 from hub.store.recalls import RecallRepository
 from hub.store.reports import ReportRepository
@@ -52,9 +55,9 @@ class Unit:
         return CredentialRepository(self.connection)
 
     @cached_property
-    def erasure(self) -> ErasureRepository:
-        """What dies with a bucket."""
-        return ErasureRepository(self.connection)
+    def kept(self) -> KeptRepository:
+        """What is there by bucket."""
+        return KeptRepository(self.connection)
 
     @cached_property
     def facts(self) -> FactRepository:
@@ -82,6 +85,11 @@ class Unit:
         return Outbox(self.connection)
 
     @cached_property
+    def overview(self) -> OverviewRepository:
+        """How the hub is doing."""
+        return OverviewRepository(self.connection)
+
+    @cached_property
     def parcels(self) -> ParcelRepository:
         """Parcels, their grants and their streams."""
         return ParcelRepository(self.connection)
@@ -105,9 +113,10 @@ class Unit:
 class Store:
     """Opens units of work and turns the database's troubles into the domain's."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         """Work over ``engine``, which fixes the database role and so the verbs."""
         self.engine = engine
+        self._clock = clock
         self._partitions: set[datetime] = set()
 
     def ensure_partitions(self, deadlines: Iterable[datetime]) -> None:
@@ -133,6 +142,22 @@ class Store:
         with _troubles_translated(), self.engine.begin() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield Unit(connection)
+
+    @contextmanager
+    def erasing(self) -> Iterator[ErasureRepository]:
+        """One erasure: a transaction in which rows go and their certificate comes."""
+        with self.writing() as unit:
+            yield ErasureRepository(unit.connection, self._clock)
+
+    def overdue(self, now: datetime) -> list[Bucket]:
+        """Return buckets that should have been erased by ``now``."""
+        with self.reading() as unit:
+            return unit.kept.overdue(now)
+
+    def kept(self) -> list[KeptBucket]:
+        """Return what is there by bucket."""
+        with self.reading() as unit:
+            return unit.kept.kept()
 
     def ping(self) -> None:
         """Raise :class:`~hub.errors.Unavailable` unless the database answers."""

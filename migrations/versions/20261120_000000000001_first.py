@@ -19,6 +19,7 @@ Revision: 000000000001
 Follows:
 Created: 2026-11-20
 """
+# ruff: noqa: E501 -- what is generated stands as it was generated
 
 import sqlalchemy as sa
 from alembic import op
@@ -63,8 +64,20 @@ def upgrade() -> None:
         sa.Column("parcel_id", sa.Uuid(), nullable=True, comment="Set where one parcel was erased early."),
         sa.Column("key_destroyed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rows_dropped_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "statement",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="What the members concerned may read.",
+        ),
         sa.Column("signature", sa.Text(), nullable=False),
+        sa.Column(
+            "tally",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="Counts over all members; for officers and auditors.",
+        ),
+        sa.Column("tally_signature", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificates")),
     )
     op.create_index(
@@ -76,10 +89,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "directory_version",
-        sa.Column("only", sa.Boolean(), server_default="true", nullable=False),
+        sa.Column("sole", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("version", sa.BigInteger(), server_default="0", nullable=False),
-        sa.CheckConstraint('"only"', name=op.f("ck_directory_version_one_row")),
-        sa.PrimaryKeyConstraint("only", name=op.f("pk_directory_version")),
+        sa.CheckConstraint("sole", name=op.f("ck_directory_version_one_row")),
+        sa.PrimaryKeyConstraint("sole", name=op.f("pk_directory_version")),
         comment="Raised in the transaction of every change to members, holdings or prefix tables; what caches compare.",
     )
     op.create_table(

@@ -1,21 +1,26 @@
 """A whole hub for a test: real PostgreSQL, real keys, the API served in this process, a clock that moves when told."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import orjson
 import polars as pl
 import pytest
-from starlette.testclient import TestClient
+import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
-from hub.attribution.prefix_table import PrefixTable
 from hub.addresses import parse_prefix
+from hub.attribution.prefix_table import PrefixTable
 from hub.clock import SteppedClock
 from hub.jobs.worker import erase_due, number_log
 from hub.members.holdings import Holding
@@ -53,7 +58,9 @@ class Party:
 class Instance:
     """The hub under its three database roles, and what a test does to it."""
 
-    def __init__(self, database: Database, home: Path, *, demo_only: bool = False, clock: SteppedClock | None = None) -> None:
+    def __init__(
+        self, database: Database, home: Path, *, demo_only: bool = False, clock: SteppedClock | None = None
+    ) -> None:
         """Make keys and build the hub; :meth:`close` gives all back."""
         self.database = database
         self.clock = clock or SteppedClock(NOW)
@@ -67,17 +74,17 @@ class Instance:
         self.worker = self._hub(Role.WORKER)
         self.operator = self._hub(Role.OPERATOR)
         self._open = ExitStack()
-        self._client: TestClient | None = None
+        self._client: httpx.Client | None = None
 
     def _hub(self, role: Role) -> Hub:
-        return Hub.of(self.settings, Store(self.database.engine(role)), self.clock)
+        return Hub.of(self.settings, Store(self.database.engine(role), self.clock), self.clock)
 
     @property
-    def client(self) -> TestClient:
-        """The API, over ASGI; errors of the server come back as answers, as over the wire."""
+    def client(self) -> httpx.Client:
+        """The API, served on loopback by a thread of this process."""
         if self._client is None:
-            app = create_app(self.hub)
-            self._client = self._open.enter_context(TestClient(app, raise_server_exceptions=False))
+            url = self._open.enter_context(serving(create_app(self.hub)))
+            self._client = self._open.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
         return self._client
 
     def close(self) -> None:
@@ -135,14 +142,10 @@ class Instance:
     ) -> UUID:
         """Declare and approve a network."""
         parsed = None if prefix is None else parse_prefix(prefix)
-        holding = Holding(
-            uuid4(), party.member_id, party.capacity_id, parsed, asn, valid_from, valid_to, shared_space
-        )
+        holding = Holding(uuid4(), party.member_id, party.capacity_id, parsed, asn, valid_from, valid_to, shared_space)
         with self.operator.store.writing() as unit:
             unit.networks.declare(holding, self.clock.now())
-            unit.networks.decide(
-                holding.id, HoldingState.APPROVED, by="test", reason="test", at=self.clock.now()
-            )
+            unit.networks.decide(holding.id, HoldingState.APPROVED, by="test", reason="test", at=self.clock.now())
         return holding.id
 
     def standing(self, party: Party, standing: Standing) -> None:
@@ -193,6 +196,7 @@ class Instance:
 
     def _next_job(self) -> UUID | None:
         with self.database.connect() as connection:
+            connection.execute("SET search_path = public, jobs")
             row = connection.execute(
                 "UPDATE jobs.procrastinate_jobs SET status = 'succeeded' WHERE id ="
                 " (SELECT id FROM jobs.procrastinate_jobs WHERE status = 'todo' ORDER BY priority DESC, id LIMIT 1)"
@@ -219,8 +223,26 @@ class Instance:
         return erase_due(self.worker)
 
     def number_log(self) -> int:
-        """Number the log; returns how many entries."""
+        """Bring the log up to date; returns how many entries."""
         return number_log(self.worker)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an application on a free port of loopback; yields its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the API did not start"
+            time.sleep(0.005)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listening.close()
 
 
 @pytest.fixture
@@ -259,7 +281,8 @@ HEADER = "src_ip,src_port,dst_ip,dst_port,protocol,first_seen,last_seen,packets,
 
 def csv_of(sources: Iterable[str], *, at: str = "2026-11-20T09:05:00Z") -> str:
     """Return records of these sources, one each."""
-    lines = [f"{source},40000,198.51.100.7,443,tcp,{at},{at},12,1440,SA" for source in sources]
+    targets = {source: "2001:db8::7" if ":" in source else "198.51.100.7" for source in sources}
+    lines = [f"{source},40000,{target},443,tcp,{at},{at},12,1440,SA" for source, target in targets.items()]
     return "\n".join([HEADER, *lines]) + "\n"
 
 
