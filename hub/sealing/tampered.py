@@ -3,7 +3,7 @@
 from hub.errors import KessetsuError
 
 
-class Tampered(KessetsuError):  # noqa: N818 -- named as the fact it states, like all of hub.errors
+class Tampered(KessetsuError):
     """A sealed value was changed, cut, reordered, or belongs to another object, owner or deadline.
 
     Which of these is not told: authenticated encryption does not know, and a guess would help an attacker.

@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -68,7 +68,7 @@ class TestIntegrate:
         log.add(3)
         log.integrate()
         [point] = log.points
-        other = {"root": bytes(32), "frontier": (bytes(32), *point.frontier[1:]), "size": 4}
+        other: dict[str, Any] = {"root": bytes(32), "frontier": (bytes(32), *point.frontier[1:]), "size": 4}
         log.points = [replace(point, **{part: other[part]})]
         log.add()
 
