@@ -97,6 +97,7 @@ class Parcel:
     """When it dies at the hub; the recipient's copy is bound by the same moment."""
     state: str
     record_count: int | None = None
+    """``None`` once it is recalled or erased."""
     data_class: str | None = None
     date_added: datetime | None = None
     acknowledged_at: datetime | None = None

@@ -15,7 +15,7 @@ from kessetsu_client.wire import Answer
 T = TypeVar("T")
 
 
-class _Mismatch(Exception):  # noqa: N818 - never leaves this module
+class _Mismatch(Exception):
     """A value that is not of the expected shape; says where, never what."""
 
 

@@ -21,8 +21,6 @@
     └── ``ReceiptNotSaved``     the hub took the report, the receipt could not be written; it is in ``receipt``
 """
 
-# ruff: noqa: N818 - an error is named by what is the case, as the hub names it
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,17 +1,18 @@
 """``inbox``, ``outcome`` and ``recall``: receive, act, say so."""
 
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from kessetsu_client import words
 from kessetsu_client.cli.catalogue import VOICE, say
-from kessetsu_client.cli.layout import pairs, table
+from kessetsu_client.cli.layout import pairs, printable, table, wrap
 from kessetsu_client.cli.progress import progress_bar
 from kessetsu_client.cli.session import Session, pass_session
 from kessetsu_client.cli.speaking import Group
-from kessetsu_client.cli.values import Rows, count, local, rows_text
+from kessetsu_client.cli.values import Rows, local, rows_text
 
 if TYPE_CHECKING:
     from kessetsu_client.answers import InboxPage, Parcel, ParcelDetail
@@ -228,7 +229,7 @@ def _parcel(parcel: "Parcel") -> tuple[str, ...]:
         parcel.parcel_id,
         _kind(parcel),
         parcel.severity,
-        count(parcel.record_count),
+        _known(parcel.record_count),
         parcel.state,
         local(parcel.deadline),
         local(parcel.acknowledged_at),
@@ -245,7 +246,7 @@ def _detail(detail: "ParcelDetail") -> str:
         (say("Kind"), _kind(detail)),
         (say("Urgency"), detail.severity),
         (say("State"), detail.state),
-        (say("Rows"), count(detail.record_count)),
+        (say("Rows"), _known(detail.record_count)),
         (say("Erased by"), local(detail.deadline)),
     ]
     if detail.recalled_rows:
@@ -255,13 +256,23 @@ def _detail(detail: "ParcelDetail") -> str:
         for name, value in detail.header.items()
         if value is not None
     ]
-    why = [
-        (
-            grant.field,
-            say("released") if grant.granted else say("withheld"),
-            (grant.reason_ja if VOICE.language == "ja" and grant.reason_ja else grant.reason) or "",
-        )
-        for grant in detail.explanation
-    ]
-    parts = [pairs(lines)] + ([table((say("Field"), "", say("Why")), why)] if why else [])
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([pairs(lines), *_why(detail)]) + "\n"
+
+
+def _why(detail: "ParcelDetail") -> list[str]:
+    """Return a paragraph for each reason, under the fields it holds for."""
+    fields: dict[tuple[bool, str], list[str]] = {}
+    for grant in detail.explanation:
+        reason = grant.reason_ja if VOICE.language == "ja" and grant.reason_ja else grant.reason
+        fields.setdefault((grant.granted, printable(reason or "")), []).append(grant.field)
+    columns = min(get_terminal_size().columns, 100) - 2
+    paragraphs = []
+    for (granted, reason), names in fields.items():
+        heading = f"{say('released') if granted else say('withheld')}: {printable(', '.join(names))}"
+        first, *more = wrap(heading, columns)
+        paragraphs.append("\n".join([first, *(f"  {line}" for line in (*more, *wrap(reason, columns)) if line)]))
+    return paragraphs
+
+
+def _known(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"

@@ -44,7 +44,8 @@ SHOWN_ERRORS: Final = 20
         (
             "kessetsu-client push attack.csv --kind attack --basis self-defence --purpose attack-response \\\n"
             "    --class attack-traffic --mandate M-2026-17 --target 192.0.2.10 \\\n"
-            "    --start 2026-01-31T09:00:00+09:00 --vector syn-flood --action block --severity ongoing-attack"
+            "    --start 2026-01-31T09:00:00+09:00 --end 2026-01-31T09:20:00+09:00 \\\n"
+            "    --vector syn-flood --action block --severity ongoing-attack"
         ),
         "kessetsu-client push bots.csv.gz --envelope infected.json --mandate M-2026-18",
     ),
@@ -57,14 +58,30 @@ SHOWN_ERRORS: Final = 20
 @click.option("--class", "data_class", type=click.Choice(words.DATA_CLASSES), help="Retention class.")
 @click.option("--consent", metavar="REFERENCE", help="Consent, where the basis is one.")
 @click.option("--target", metavar="ADDRESS", help="Address or prefix under attack; required for attacks.")
-@click.option("--start", type=Instant(), help="When it began, with zone.")
-@click.option("--end", type=Instant(), help="When it ended, with zone.")
-@click.option("--vector", "vectors", multiple=True, metavar="NAME", help="Way of attacking; may be repeated.")
-@click.option("--action", "requested_action", type=click.Choice(words.ACTIONS), help="What recipients are asked to do.")
+@click.option("--start", type=Instant(), help="When it began, with zone; required for attacks.")
+@click.option("--end", type=Instant(), help="When it ended, with zone; required for attacks.")
+@click.option(
+    "--vector",
+    "vectors",
+    multiple=True,
+    metavar="NAME",
+    help="Way of attacking, as syn-flood or dns-amplification; may be repeated; required for attacks.",
+)
+@click.option(
+    "--action",
+    "requested_action",
+    type=click.Choice(words.ACTIONS),
+    help="What recipients are asked to do; required for attacks.",
+)
 @click.option("--severity", type=click.Choice(words.SEVERITIES), help="How urgent it is.")
-@click.option("--family", "malware_family", metavar="NAME", help="Family of the malware.")
-@click.option("--detection", metavar="TEXT", help="How it was found.")
-@click.option("--vulnerability", metavar="ID", help="Vulnerability, as a CVE number.")
+@click.option(
+    "--family",
+    "malware_family",
+    metavar="NAME",
+    help="Family of the malware; required for infected and likely-infected.",
+)
+@click.option("--detection", metavar="TEXT", help="How it was found; required for infected and likely-infected.")
+@click.option("--vulnerability", metavar="ID", help="Vulnerability, as a CVE number; required for vulnerable-device.")
 @click.option("--time-zone", metavar="ZONE", help="Zone of times that name none, as Asia/Tokyo.")
 @click.option(
     "--epoch", "epoch_columns", metavar="COLUMNS", help="Columns in seconds since 1970: first_seen,last_seen."

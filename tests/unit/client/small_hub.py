@@ -126,7 +126,7 @@ class Hub:
         return [request.headers["idempotency-key"] for request in self.seen if request.method == "POST"]
 
 
-class Hangup(Exception):  # noqa: N818 - a signal within the server
+class Hangup(Exception):
     """End the connection without another byte."""
 
 

@@ -116,7 +116,7 @@ class TestInbox:
     def test_explains_what_was_withheld_and_cannot_be_steered(self, run: Run) -> None:
         """Text from elsewhere is shown without what a terminal would obey."""
         _, out, _ = run("inbox", "get", "p-1", "--metadata-only")
-        assert re.search(r"reporter +withheld +Not.\[2J needed\.", out)
+        assert "withheld: reporter\n  Not\N{REPLACEMENT CHARACTER}[2J needed.\n" in out
         assert "\x1b" not in out
 
     def test_acknowledges_several(self, run: Run, hub: Hub) -> None:

@@ -1,10 +1,13 @@
 import hashlib
 import json
 import stat
+from dataclasses import fields
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from hub.intake.envelope import read_envelope
 from kessetsu_client import (
     BadArgument,
     BadInput,
@@ -18,6 +21,7 @@ from kessetsu_client import (
     SavedReceipt,
     Unavailable,
 )
+from kessetsu_client.envelope import canonical
 from tests.unit.client import small_hub
 from tests.unit.client.small_hub import Ask, Cut, LoseAnswer, Say, problem
 
@@ -352,3 +356,32 @@ class TestEnvelope:
         ask("push", attack, {"kind": "attack", "mandate": "M"})
         ask("push", attack, {"mandate": "M", "kind": "attack"})
         assert len(set(hub.keys())) == 1
+
+    def test_the_hub_reads_every_member_as_it_was_meant(self) -> None:
+        """The names and spellings of an envelope are the hub's: its own reader finds each value again."""
+        began = datetime(2026, 1, 31, 9, tzinfo=timezone(timedelta(hours=9)))
+        stated = Envelope(
+            kind="attack",
+            legal_basis="consent-terms",
+            purpose="attack-response",
+            data_class="attack-traffic",
+            mandate="M-1",
+            consent="C-1",
+            requested_action="block",
+            severity="ongoing-attack",
+            vectors=("syn-flood", "udp-flood"),
+            target="198.51.100.7",
+            start=began,
+            end=began + timedelta(hours=1),
+            malware_family="mirai",
+            detection="sinkhole",
+            vulnerability="CVE-2024-1",
+            time_zone="Asia/Tokyo",
+            epoch_columns=("first_seen",),
+            on_error="reject-report",
+        )
+        heard = read_envelope(canonical(stated))
+        same = {part.name for part in fields(Envelope)} - {"epoch_columns", "on_error"}
+        assert {name: getattr(heard, name) for name in same} == {name: getattr(stated, name) for name in same}
+        assert heard.epoch_columns == {"first_seen"}
+        assert heard.reject_report
