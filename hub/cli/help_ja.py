@@ -1,0 +1,5 @@
+"""Help texts in Japanese, by paragraph."""
+
+from typing import Final
+
+HELP: Final[dict[str, str]] = {}

@@ -1,0 +1,5 @@
+"""Messages in Japanese."""
+
+from typing import Final
+
+MESSAGES: Final[dict[str, str]] = {}
