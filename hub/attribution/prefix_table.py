@@ -93,7 +93,8 @@ class PrefixTable:
 
     def originates(self, asn: int) -> bool:
         """Tell whether an AS originates anything in this table."""
-        return asn != 0 and bool(np.isin(asn, self.systems))
+        place = int(np.searchsorted(self.systems, asn))  # they ascend; a file of holdings asks once a line
+        return asn != 0 and place < len(self.systems) and int(self.systems[place]) == asn
 
     def origins(self, prefix: tuple[int, int, int]) -> list[tuple[int, str]]:
         """Return who originates parts of ``prefix`` (hi, lo, length of 128): AS and its widest block, widest first.
