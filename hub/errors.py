@@ -15,6 +15,7 @@
     ├── ``StorageFull``
     └── ``KeyServiceDown``
 ``KeyDestroyed``                the bucket key is gone: what it sealed can no longer be opened by anyone
+``Tampered``                    a sealed value is not what it claims to be
 
 An error says what was got, what was expected and what to do next. ``got`` is shown to the caller who
 sent it and is never stored or logged: it may hold an address.
@@ -140,3 +141,12 @@ class KeyDestroyed(KessetsuError):
     """The bucket key is gone: what it sealed can no longer be opened by anyone."""
 
     code = "key-destroyed"
+
+
+class Tampered(KessetsuError):
+    """A sealed value was changed, cut, reordered, or belongs to another object, owner or deadline.
+
+    Which of these is not told: authenticated encryption does not know, and a guess would help an attacker.
+    """
+
+    code = "tampered"

@@ -14,7 +14,7 @@ from hub.audit.entry import Act, AuditEntry
 from hub.clock import Clock
 from hub.delivery.step import Delivery, bucket_deadlines, seal
 from hub.disclosure.door import Door
-from hub.disclosure.step import decide, strip
+from hub.disclosure.step import decide, narrow_frame
 from hub.errors import Conflict, Gone, KeyDestroyed, NotFound
 from hub.intake.blob import from_chunks, to_chunks
 from hub.intake.receipts import receipt_of, replay_of
@@ -127,7 +127,7 @@ class Flow:
 
     def _same_content(self, arrival: Arrival) -> StoredPush | None:
         """Find the same push under another key: its tag may stand under any intake key still alive."""
-        buckets = [bucket for bucket in self.keys.live() if bucket.data_class is DataClass.INTAKE]
+        buckets = self.keys.live(DataClass.INTAKE)
         tags = [tag for bucket in buckets if (tag := self._tag_if_alive(bucket, arrival.identity)) is not None]
         with self.store.reading() as unit:
             return unit.reports.by_content(arrival.caller.member_id, tags)
@@ -191,7 +191,7 @@ class Flow:
             delivery = Delivery(
                 deadlines=self.retention,
                 boxes=boxes,
-                strip=strip,
+                narrow=narrow_frame,
                 minimum_cell=self.minimum_cell,
                 now=self.clock.now(),
             )
@@ -217,8 +217,11 @@ class Flow:
                 return
             staged = unit.parcels.staged(report_id)
             parties = unit.members.parties([item.parcel.recipient.capacity_id for item in staged], now)
-            visible = [item for item in staged if self.door.fields_today(item, parties, now)]
-            self._withhold(unit, [item for item in staged if item not in visible])
+            visible: list[GrantedParcel] = []
+            withheld: list[GrantedParcel] = []
+            for item in staged:
+                (visible if self.door.fields_today(item, parties, now) else withheld).append(item)
+            self._withhold(unit, withheld)
             unit.parcels.release([item.parcel for item in visible], now)
             unit.reports.mark_released(report_id, now)
             unit.sealed.delete([report_id], status.blob_bucket.deadline)

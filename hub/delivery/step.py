@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import uuid4
 
+import numpy as np
 import orjson
 import polars as pl
 
@@ -26,8 +27,8 @@ from hub.vocabulary import DataClass, Field, Purpose, SourceOutcome
 CHUNK_ROWS = 10_000
 """Rows per sealed chunk, about one page: a reader opens no more than it shows."""
 
-Strip = Callable[[pl.DataFrame, frozenset[Field]], pl.DataFrame]
-"""Leaves only granted columns of a frame, and numbers its rows anew: :func:`hub.disclosure.step.strip`."""
+Narrow = Callable[[pl.DataFrame, frozenset[Field]], pl.DataFrame]
+"""Leaves ``row`` and the granted columns of a frame: :func:`hub.disclosure.columns.narrow_frame`."""
 
 
 class Deadlines(Protocol):
@@ -64,18 +65,18 @@ class Delivery:
 
     deadlines: Deadlines
     boxes: Boxes
-    strip: Strip
+    narrow: Narrow
     minimum_cell: int
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One recipient's records of one UTC day, not yet stripped."""
+    """One recipient's records of one UTC day, only the granted columns, numbered from 1."""
 
     index: int
     bucket: Bucket
-    records: pl.DataFrame = field(repr=False)
+    rows: pl.DataFrame = field(repr=False)
 
 
 def seal(decided: DecidedReport, delivery: Delivery) -> SealedReport:
@@ -118,36 +119,53 @@ def header_of(envelope: Envelope, fields: frozenset[Field], reporter: str) -> by
 
 
 def _parts(decided: DecidedReport, delivery: Delivery) -> Iterator[_Part]:
-    """Yield what each recipient gets, by recipient and day, in a stable order."""
+    """Yield what each recipient gets, by recipient and day, in a stable order.
+
+    All work on columns is done once per report, or per set of fields; a part is a slice.
+    """
     envelope = decided.attributed.report.envelope
-    wanted = [index for index, verdict in enumerate(decided.verdicts) if verdict]
-    delivered = decided.attributed.records.filter(
-        (pl.col("outcome") == SourceOutcome.MEMBER.value)
-        & pl.col("recipient").is_in(pl.Series(wanted, dtype=pl.Int32).implode())
-    )
-    ordered = delivered.with_columns(pl.col("first_seen").dt.date().alias("day")).sort(
-        "recipient", "day", "first_seen", "row"
-    )
+    ordered = _in_order(decided)
     spans = ordered.group_by("recipient", "day", maintain_order=True).agg(
         pl.len(), pl.col("first_seen").min().alias("earliest")
     )
+    numbered = ordered.with_columns(_numbers(spans["len"]).alias("row"))
+    narrowed = {fields: delivery.narrow(numbered, fields) for fields in {each.fields for each in decided.verdicts}}
     offset = 0
     for index, _, length, earliest in spans.iter_rows():
         deadline = delivery.deadlines.deadline_of(envelope.data_class, envelope.purpose, earliest)
         if deadline > delivery.now:
-            records = ordered.slice(offset, length).drop("day", "outcome", "recipient", "asn")
-            yield _Part(index, Bucket(envelope.data_class, deadline), records)
+            rows = narrowed[decided.verdicts[index].fields].slice(offset, length)
+            yield _Part(index, Bucket(envelope.data_class, deadline), rows)
         offset += length
+
+
+def _in_order(decided: DecidedReport) -> pl.DataFrame:
+    """Return the records that go to somebody, by recipient, day and time."""
+    wanted = [index for index, verdict in enumerate(decided.verdicts) if verdict]
+    return (
+        decided.attributed.records.filter(
+            (pl.col("outcome") == SourceOutcome.MEMBER.value)
+            & pl.col("recipient").is_in(pl.Series(wanted, dtype=pl.Int32).implode())
+        )
+        .with_columns(pl.col("first_seen").dt.date().alias("day"))
+        .sort("recipient", "day", "first_seen", "row")
+    )
+
+
+def _numbers(lengths: pl.Series) -> pl.Series:
+    """Return 1..n for each run of these lengths, one after the other: the reporter's numbering would tell too much."""
+    runs = lengths.to_numpy().astype(np.int64)
+    starts = np.repeat(np.cumsum(runs) - runs, runs)
+    return pl.Series(np.arange(starts.size) - starts + 1, dtype=pl.UInt32)
 
 
 def _seal_part(part: _Part, decided: DecidedReport, delivery: Delivery) -> SealedParcel:
     report = decided.attributed.report
     recipient = decided.attributed.recipients[part.index]
     verdict = decided.verdicts[part.index]
-    rows = delivery.strip(part.records, verdict.fields)
     parcel_id = uuid4()
     header = header_of(report.envelope, verdict.fields, str(report.reporter_id))
-    chunks = (header, *map(to_arrow, rows.iter_slices(CHUNK_ROWS)))
+    chunks = (header, *map(to_arrow, part.rows.iter_slices(CHUNK_ROWS)))
     binding = Binding(parcel_id, recipient.capacity_id, part.bucket)
     return SealedParcel(
         id=parcel_id,
@@ -158,7 +176,7 @@ def _seal_part(part: _Part, decided: DecidedReport, delivery: Delivery) -> Seale
         severity=report.envelope.severity,
         legal_basis=report.envelope.legal_basis,
         purpose=report.envelope.purpose,
-        record_count=rows.height,
+        record_count=part.rows.height,
         sealed=delivery.boxes(part.bucket).seal(binding, chunks),
         grants=_grants(verdict, decided.delegates.get(part.index, ())),
     )

@@ -51,16 +51,12 @@ class Arrival:
 class Deadlines(Protocol):
     """How long data may live; :class:`hub.retention.policy.RetentionPolicy` knows."""
 
-    def deadline_of(self, data_class: DataClass, purpose: Purpose, earliest: datetime) -> datetime:
-        """Return when data of this class and purpose must be gone, from their earliest event."""
+    def deadline_ahead(self, data_class: DataClass, purpose: Purpose, earliest: datetime, now: datetime) -> datetime:
+        """Return when data must be gone, counted from their earliest event; refuse those too old on arrival."""
         ...
 
     def intake_bucket(self, received_at: datetime, deadline: datetime) -> Bucket:
         """Return the bucket a report waits in between receipt and release."""
-        ...
-
-    def require_time_left(self, deadline: datetime, now: datetime) -> None:
-        """Raise :class:`~hub.errors.BadRecords` where the data would be past their deadline on arrival."""
         ...
 
 
@@ -100,8 +96,8 @@ def check(push: Push, *, rules: IntakeRules, deadlines: Deadlines, clock: Clock)
     now = clock.now()
     decoded = decompress(push.body, limit=rules.max_decoded_bytes)
     checked = check_csv(decoded, envelope, now=now, limits=rules.limits)
-    deadline = deadlines.deadline_of(envelope.data_class, envelope.purpose, _earliest(checked.records))
-    deadlines.require_time_left(deadline, now)
+    earliest = _earliest(checked.records)
+    deadline = deadlines.deadline_ahead(envelope.data_class, envelope.purpose, earliest, now)
     content_sha256, identity = _identity(decoded, envelope)
     return Arrival(
         report_id=uuid4(),

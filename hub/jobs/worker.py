@@ -22,6 +22,7 @@ ERASE_EVERY = timedelta(seconds=1)
 NUMBER_EVERY = timedelta(milliseconds=500)
 """Half of the second the log may be behind."""
 RESCUE_EVERY = timedelta(seconds=5)
+PRUNE_EVERY = timedelta(hours=24)
 ORPHANED_AFTER = timedelta(seconds=30)
 """A report that has no job for so long has lost it."""
 
@@ -41,6 +42,7 @@ def duties(hub: Hub) -> list[Duty]:
         Duty("erase", ERASE_EVERY, lambda: erase_due(hub)),
         Duty("number-log", NUMBER_EVERY, lambda: number_log(hub)),
         Duty("rescue", RESCUE_EVERY, lambda: rescue(hub)),
+        Duty("prune", PRUNE_EVERY, hub.keys.prune),
     ]
 
 

@@ -76,20 +76,6 @@ class RetentionPolicy:
         limit = self.limit_of(data_class, purpose)
         return floor_to(earliest + limit, self.rules[data_class].granularity)
 
-    def require_time_left(self, deadline: datetime, now: datetime) -> None:
-        """Refuse data that would be gone, or as good as gone, on arrival.
-
-        Raises:
-            BadRecords: less than :attr:`minimum_left` remains.
-        """
-        if deadline - now < self.minimum_left:
-            raise BadRecords(
-                f"These data are too old to be kept: the time allowed from their earliest event ends at "
-                f"{deadline:%Y-%m-%d %H:%M:%S} UTC, and it is {now:%Y-%m-%d %H:%M:%S} UTC.",
-                expected=f"records whose class and purpose leave at least {_spoken(self.minimum_left)}",
-                action="Leave out the oldest records and send the rest; check the time zone stated for them.",
-            )
-
     def deadline_ahead(self, data_class: DataClass, purpose: Purpose, earliest: datetime, now: datetime) -> datetime:
         """Return the deadline of data that arrive now, or say which records are too old.
 

@@ -15,10 +15,10 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub.errors import Tampered
 from hub.records import Binding, Bucket, Sealed
 from hub.sealing.derive import KEY_BYTES, NONCE_BYTES
 from hub.sealing.keystore import KeyService, OpenBucket
-from hub.sealing.tampered import Tampered
 
 MAX_CHUNKS = 2**32 - 1
 

@@ -25,12 +25,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.clock import Clock
-from hub.errors import Gone, KeyDestroyed
+from hub.errors import Gone, KeyDestroyed, Tampered
 from hub.records import Bucket
 from hub.sealing.derive import KEY_BYTES, NONCE_BYTES, derived
 from hub.sealing.files import TEMPORARY, key_store_down, key_store_troubles, place, shred, sync_directory
 from hub.sealing.master import MasterKey
-from hub.sealing.tampered import Tampered
 from hub.vocabulary import DataClass
 
 TOMBSTONES_KEPT = timedelta(days=90)

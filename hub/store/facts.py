@@ -5,7 +5,13 @@ from uuid import UUID
 from sqlalchemy import Connection, insert
 
 from hub.records import FactRow, SealedReport
-from hub.store.tables import report_facts, report_targets
+from hub.store.sealed import driver_of
+from hub.store.tables import report_targets
+
+_COPY = (
+    "COPY report_facts (report_id, hour, asn, country, vector, recipient_id, outcome, records)"
+    " FROM STDIN (FORMAT BINARY)"
+)
 
 
 class FactRepository:
@@ -17,8 +23,10 @@ class FactRepository:
 
     def add(self, sealed: SealedReport) -> None:
         """Store a report's cells, and the keyed tag of its target."""
-        if sealed.facts:
-            self._connection.execute(insert(report_facts), [_values(sealed.report_id, fact) for fact in sealed.facts])
+        with driver_of(self._connection).cursor().copy(_COPY) as copy:
+            copy.set_types(["uuid", "timestamptz", "int8", "text", "text", "uuid", "int2", "int4"])
+            for fact in sealed.facts:
+                copy.write_row(_row(sealed.report_id, fact))
         if sealed.target_tag is not None:
             self._connection.execute(
                 insert(report_targets).values(
@@ -30,14 +38,14 @@ class FactRepository:
             )
 
 
-def _values(report_id: UUID, fact: FactRow) -> dict[str, object]:
-    return {
-        "report_id": report_id,
-        "hour": fact.hour,
-        "asn": fact.asn,
-        "country": fact.country,
-        "vector": fact.vector,
-        "recipient_id": fact.recipient_id,
-        "outcome": fact.outcome,
-        "records": fact.records,
-    }
+def _row(report_id: UUID, fact: FactRow) -> tuple[object, ...]:
+    return (
+        report_id,
+        fact.hour,
+        fact.asn,
+        fact.country,
+        fact.vector,
+        fact.recipient_id,
+        fact.outcome,
+        fact.records,
+    )

@@ -46,7 +46,7 @@ class SealedRepository:
             self._connection.execute(_LOCK_SHARED, {"bucket": bucket.name})
             if clock.now() >= bucket.deadline:
                 raise Gone("The deadline of these data has come.", action="Nothing: they may not be kept.")
-        cursor = _driver(self._connection).cursor()
+        cursor = driver_of(self._connection).cursor()
         with cursor.copy(
             "COPY sealed_objects (deadline, object_id, data_class, owner_id, wrapped_key, chunk_count)"
             " FROM STDIN (FORMAT BINARY)"
@@ -117,5 +117,6 @@ def _gone() -> Gone:
     return Gone("It was erased at its deadline or recalled.", action="Nothing: it cannot be had again.")
 
 
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """Return the driver's own connection, for COPY in the same transaction."""
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection)

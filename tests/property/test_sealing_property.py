@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.clock import SteppedClock
-from hub.errors import KeyServiceDown
+from hub.errors import KeyServiceDown, Tampered
 from hub.records import Binding, Bucket
 from hub.sealing.boxes import open_all, open_chunk, seal_many, seal_one
 from hub.sealing.keystore import KeyService
 from hub.sealing.master import MasterKey
-from hub.sealing.tampered import Tampered
 from hub.vocabulary import DataClass
 
 NOW = datetime(2025, 12, 4, 9, 30, tzinfo=UTC)

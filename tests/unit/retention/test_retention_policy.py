@@ -90,13 +90,14 @@ class TestDeadline:
 
 class TestTimeLeft:
     def test_refuses_what_is_past(self, policy: RetentionPolicy) -> None:
-        """Data past their deadline on arrival are refused with what to do; data with enough time are not."""
-        deadline = EVENT.replace(microsecond=0)
-        policy.require_time_left(deadline, deadline - timedelta(seconds=5))
+        """Data as good as past their deadline on arrival are refused with what to do; nothing of them is repeated."""
+        of = (DataClass.DRILL_SHORT, Purpose.DRILL)
+        event = EVENT.replace(microsecond=0)
+        assert policy.deadline_ahead(*of, event, event + timedelta(seconds=25)) == event + timedelta(seconds=30)
 
         with pytest.raises(BadRecords, match="too old") as refusal:
-            policy.require_time_left(deadline, deadline - timedelta(seconds=4))
-        assert "Leave out the oldest records" in (refusal.value.action or "")
+            policy.deadline_ahead(*of, event, event + timedelta(seconds=26))
+        assert "Leave out the older records" in (refusal.value.action or "")
         assert refusal.value.got is None
 
     def test_says_from_when_records_would_do(self, policy: RetentionPolicy) -> None:

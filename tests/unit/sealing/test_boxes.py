@@ -7,11 +7,10 @@ from uuid import uuid4
 import pytest
 
 from hub.clock import SteppedClock
-from hub.errors import Gone, KeyDestroyed
+from hub.errors import Gone, KeyDestroyed, Tampered
 from hub.records import Binding, Bucket, Sealed
 from hub.sealing.boxes import BoxRoom, open_all, open_chunk, seal_many, seal_one
 from hub.sealing.keystore import KeyService
-from hub.sealing.tampered import Tampered
 from hub.vocabulary import DataClass
 
 CHUNKS = (b"header", b"rows of page one", b"", b"rows of page two")

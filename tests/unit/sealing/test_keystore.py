@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from hub.clock import SteppedClock
-from hub.errors import Gone, KeyDestroyed, KeyServiceDown, StorageFull
+from hub.errors import Gone, KeyDestroyed, KeyServiceDown, StorageFull, Tampered
 from hub.records import Bucket
 from hub.sealing.keystore import KeyService
 from hub.sealing.master import MasterKey
-from hub.sealing.tampered import Tampered
 from hub.vocabulary import DataClass
 
 DATA_KEY = bytes(range(32))
