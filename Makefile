@@ -10,6 +10,7 @@ INSTALLED := $(VENV)/.installed
 MEASURING := $(VENV)/.measuring
 PROJECTS := pyproject.toml $(wildcard clients/pyproject.toml)
 PYTEST_ARGS ?=
+PROCESSES ?= 2
 COMPILE := $(BIN)/uv --no-config pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 # Without isolation, so that what builds a package is locked too.
@@ -26,7 +27,7 @@ demo: $(INSTALLED) ## Show the whole way of a report on a hub of its own (KEEP=1
 	@$(BIN)/python -m hub.demo $(if $(KEEP),--keep)
 
 test: lint ## Check everything: style, types, direction of imports, tests
-	@$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## Check style, types and direction of imports
 	@$(BIN)/ruff check --quiet .
