@@ -16,7 +16,7 @@ Rules for every revision (they are checked or enforced where that can be done):
 - A released revision is never changed, and there is no way down: go forward by another revision.
 
 Revision: 000000000001
-Follows:
+Follows: nothing
 Created: 2026-11-20
 """
 # ruff: noqa: E501 -- what is generated stands as it was generated

@@ -59,7 +59,7 @@ class TestValuesAreWithheld:
         assert "SQLSTATE 23505, table tried, constraint tried_pkey" in str(failed.value)
 
         assert failed.value.orig is not None
-        assert failed.value.orig.diag.constraint_name == "tried_pkey"  # type: ignore[attr-defined] -- psycopg's
+        assert failed.value.orig.diag.constraint_name == "tried_pkey"
 
     def test_what_holds_no_value_is_said(self, tried: Engine) -> None:
         """A missing table or privilege is named, so that it can be mended."""
