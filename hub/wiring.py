@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import sharing_policies
 from hub.clock import Clock, SystemClock
-from hub.delivery.inbox import Inbox, body_of
+from hub.delivery.inbox import Described, Inbox, body_of
 from hub.delivery.recall import RecallDesk
 from hub.delivery.render import MediaType
 from hub.disclosure.columns import narrow_frame
@@ -24,7 +24,7 @@ from hub.intake.step import IntakeRules
 from hub.members.credentials import authenticate, require
 from hub.members.directory import require_holder
 from hub.members.holdings import Holding
-from hub.records import Caller, Grant, GrantedParcel, ReportStatus
+from hub.records import Caller, Grant, ReportStatus
 from hub.retention.policy import RetentionPolicy
 from hub.sealing.boxes import open_all
 from hub.sealing.keystore import KeyService
@@ -35,7 +35,7 @@ from hub.store.directory import Directory
 from hub.store.engine import DatabaseTarget, make_engine
 from hub.store.networks import DeclaredHolding
 from hub.store.unit import Store
-from hub.vocabulary import Field, Scope
+from hub.vocabulary import Scope
 
 MAX_DECLARATIONS = 10_000
 """Networks one capacity may declare."""
@@ -90,14 +90,12 @@ class Hub:
 
     # --- a recipient asks -----------------------------------------------------------------------------
 
-    def describe_parcel(
-        self, caller: Caller, parcel_id: UUID
-    ) -> tuple[GrantedParcel, frozenset[Field], list[tuple[Reason, Reason]]]:
-        """Return a parcel without records, its fields of today, and why, in English and Japanese."""
-        item, fields = self.inbox.describe(caller, parcel_id)
-        english = explain(item.grant, self.door.engine.rules, "en").reasons
-        japanese = explain(item.grant, self.door.engine.rules, "ja").reasons
-        return item, fields, list(zip(english, japanese, strict=True))
+    def describe_parcel(self, caller: Caller, parcel_id: UUID) -> tuple[Described, list[tuple[Reason, Reason]]]:
+        """Return a parcel without records, and why it shows what it shows, in English and Japanese."""
+        described = self.inbox.describe(caller, parcel_id)
+        english = explain(described.item.grant, self.door.engine.rules, "en").reasons
+        japanese = explain(described.item.grant, self.door.engine.rules, "ja").reasons
+        return described, list(zip(english, japanese, strict=True))
 
     def read_parcel(self, caller: Caller, parcel_id: UUID, media: MediaType) -> SecretBody:
         """Open a parcel's records for a caller; that they are read is committed to the log by then."""
@@ -183,9 +181,7 @@ class Hub:
         return cls(settings, clock, store, keys, signer, door, retention, directory, flow, inbox, recalls)
 
 
-def open_store(
-    settings: Settings, program: str, clock: Clock | None = None, *, pool_size: int | None = None
-) -> Store:
+def open_store(settings: Settings, program: str, clock: Clock | None = None, *, pool_size: int | None = None) -> Store:
     """Connect as the database role of ``program``: ``api``, ``worker`` or ``operator``."""
     target = target_of(settings, program)
     engine = make_engine(

@@ -76,8 +76,8 @@ def list_parcels(  # noqa: PLR0917 - one per query parameter; FastAPI calls it b
 )
 def show_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> ParcelDetail:
     """Show a parcel without its records: the fields released to the caller, by which policy and why."""
-    item, fields, reasons = hub.describe_parcel(caller, parcel_id)
-    return ParcelDetail.explained(item, fields, [Explained.of(english, japanese) for english, japanese in reasons])
+    described, reasons = hub.describe_parcel(caller, parcel_id)
+    return ParcelDetail.explained(described, [Explained.of(english, japanese) for english, japanese in reasons])
 
 
 @router.get(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hub.delivery.inbox import Described
 from hub.disclosure.explain import Reason
 from hub.intake.receipts import as_document
 from hub.records import GrantedParcel, OutcomeBatch, Recall, Receipt, ReportStatus
@@ -167,16 +168,19 @@ class ParcelDetail(ParcelModel):
     """A parcel with what it shows today, and why."""
 
     fields: list[DisclosedField]
+    header: dict[str, Any] = Field(description="What is said once of all rows: action asked for, vectors, family …")
     decided_at: datetime
     policy_hash: str
     explanation: list[Explained]
 
     @classmethod
-    def explained(cls, item: GrantedParcel, fields: frozenset[DisclosedField], reasons: list[Explained]) -> Self:
+    def explained(cls, described: Described, reasons: list[Explained]) -> Self:
         """Translate a parcel and its explanation."""
+        item = described.item
         return cls(
             **_parcel(item),
-            fields=sorted(fields),
+            fields=sorted(described.fields),
+            header=described.header,
             decided_at=item.grant.decided_at,
             policy_hash=item.grant.policy_hash,
             explanation=reasons,

@@ -31,6 +31,8 @@ HEADER_FIELDS = {
 }
 """What a parcel's header says of a field; the rest of it is known from the parcel's status anyway."""
 
+_SAID_OF_ALL = ("requested_action", "legal_basis", "purpose", *HEADER_FIELDS[Field.VECTOR])
+
 PAGE_LIMIT = 500
 """Parcels in one page of a list, at most."""
 
@@ -69,6 +71,16 @@ class Opened:
     header: dict[str, object]
     rows: Callable[[], Iterator[pl.DataFrame]]
     """Opens and strips chunk by chunk; may be called once more for another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A parcel without its records."""
+
+    item: GrantedParcel
+    fields: frozenset[Field]
+    header: dict[str, object]
+    """What is said once of all rows, as far as granted; empty where the parcel can no longer be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +138,16 @@ class Inbox:
             unit.audit.append(self._entry(Act.READ, caller, item, now))
         return self._opened(item, fields, sealed)
 
-    def describe(self, caller: Caller, parcel_id: UUID) -> tuple[GrantedParcel, frozenset[Field]]:
-        """Return a parcel without its records, and the fields it shows this caller today."""
+    def describe(self, caller: Caller, parcel_id: UUID) -> Described:
+        """Return a parcel without its records: the fields it shows this caller today, and what is said of all rows."""
         require(caller, Scope.INBOX)
+        now = self.clock.now()
         with self.store.reading() as unit:
             item = self._granted(unit, caller, parcel_id)
-            return item, self._fields_today(unit, item, self.clock.now())
+            fields = self._fields_today(unit, item, now)
+            said = unit.reports.statement(item.parcel.report_id) if fields and _readable(item, now) else {}
+        shown = {name: said[name] for name in _SAID_OF_ALL if said.get(name) is not None}
+        return Described(item, fields, _granted_header(shown, fields))
 
     def acknowledge(self, caller: Caller, parcel_id: UUID) -> datetime:
         """Record that the recipient has the parcel; again changes nothing."""
@@ -197,8 +213,7 @@ class Inbox:
     def _opened(self, item: GrantedParcel, fields: frozenset[Field], sealed: Sealed) -> Opened:
         chunks = iter(_opened_or_gone(self.open_sealed(sealed)))
         header: dict[str, object] = orjson.loads(next(chunks))
-        for part in (part for said_of, parts in HEADER_FIELDS.items() if said_of not in fields for part in parts):
-            header.pop(part, None)
+        header = _granted_header(header, fields)
         recalled = pl.Series(item.parcel.recalled_rows, dtype=pl.UInt32).implode()
 
         def rows() -> Iterator[pl.DataFrame]:
@@ -227,11 +242,18 @@ def _opened_or_gone(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise _gone(ParcelState.ERASED) from None
 
 
+def _granted_header(header: dict[str, object], fields: frozenset[Field]) -> dict[str, object]:
+    withheld = {part for of, parts in HEADER_FIELDS.items() if of not in fields for part in parts}
+    return {name: value for name, value in header.items() if name not in withheld}
+
+
+def _readable(item: GrantedParcel, now: datetime) -> bool:
+    return item.parcel.state is ParcelState.RELEASED and now < item.parcel.bucket.deadline
+
+
 def _require_readable(item: GrantedParcel, now: datetime) -> None:
-    state = item.parcel.state
-    if state is ParcelState.RELEASED and now < item.parcel.bucket.deadline:
-        return
-    raise _gone(state)
+    if not _readable(item, now):
+        raise _gone(item.parcel.state)
 
 
 def _gone(state: ParcelState) -> Gone:

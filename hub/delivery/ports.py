@@ -141,6 +141,10 @@ class Reports(Protocol):
         """End a report by its sender's will."""
         ...
 
+    def statement(self, report_id: UUID) -> dict[str, Any]:
+        """Return what a report's envelope says besides its secrets."""
+        ...
+
 
 class Log(Protocol):
     """The append-only log."""

@@ -143,6 +143,13 @@ class ReportRepository:
             update(reports).where(reports.c.id == report_id).values(state=ReportState.WITHDRAWN.value, ended_at=at)
         )
 
+    def statement(self, report_id: UUID) -> dict[str, Any]:
+        """Return what a report's envelope says besides its secrets."""
+        said: dict[str, Any] = self._connection.execute(
+            select(reports.c.statement).where(reports.c.id == report_id)
+        ).scalar_one()
+        return said
+
     def held(self) -> list[tuple[ReportStatus, Mapping[str, Any]]]:
         """Return what waits for an officer, oldest first, with the figures that made it wait."""
         query = select(reports).where(reports.c.state == ReportState.HELD.value).order_by(reports.c.received_at)
