@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from api import health, problems
 from api.requests import RequestLog
 from api.secrets import EdgeGuard
-from api.uploads import UploadBudget
+from api.uploads import Checks, UploadBudget
 from api.v1 import inbox, participation, reports
 from hub.wiring import Hub
 
@@ -38,7 +38,7 @@ def create_app(hub: Hub) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = hub.settings.api.threads
-        app.state.heavy = CapacityLimiter(1)
+        app.state.checks = Checks(CapacityLimiter(4), CapacityLimiter(1))
         yield
         hub.close()
 

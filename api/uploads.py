@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +14,8 @@ from api.negotiation import WrongContentType
 from hub.errors import BadInput, TooLarge, Unavailable
 
 MAX_ENVELOPE_BYTES = 64 * 1024
+SMALL_BYTES = 1024 * 1024
+"""Up to this a push is small: checked in milliseconds."""
 PARTS = (("envelope", "application/json"), ("records", "text/csv"))
 
 
@@ -53,6 +56,18 @@ class UploadBudget:
                 action="Send the same push again after the stated time.",
             )
         self._used += count
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """How many pushes are checked at a time: a small urgent one never waits behind a large one."""
+
+    small: CapacityLimiter
+    large: CapacityLimiter
+
+    def for_size(self, size: int) -> CapacityLimiter:
+        """Return the limiter for a push of ``size`` bytes as sent."""
+        return self.small if size <= SMALL_BYTES else self.large
 
 
 @dataclass(slots=True)

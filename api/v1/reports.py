@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.callers import AnyMember, Audience, Pusher, TheHub, audience
 from api.problems import responses
-from api.uploads import UploadBudget, read_upload
+from api.uploads import Checks, UploadBudget, read_upload
 from api.v1.models import ReceiptModel, ReportModel, ReportPage, Withdrawal, Withdrawn
 from hub.errors import BadInput
 from hub.intake.step import Push
@@ -67,13 +67,13 @@ async def push_report(
     """Take a report. 202 means committed; a retry with the same key gets the same receipt and changes nothing."""
     limits = hub.settings.intake
     budget: UploadBudget = request.app.state.uploads
-    heavy: CapacityLimiter = request.app.state.heavy
+    checks: Checks = request.app.state.checks
     with budget.account() as account:
         upload = await read_upload(
             request, account, max_body=limits.max_body_bytes, timeout_seconds=limits.upload_timeout_seconds
         )
         push = Push(caller, idempotency_key, upload.envelope, upload.records)
-        receipt = await to_thread.run_sync(hub.flow.receive, push, limiter=heavy)
+        receipt = await to_thread.run_sync(hub.flow.receive, push, limiter=checks.for_size(len(upload.records)))
     response.headers["Location"] = f"/v1/reports/{receipt.report_id}"
     return ReceiptModel.of(receipt)
 
