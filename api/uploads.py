@@ -14,6 +14,10 @@ from api.negotiation import WrongContentType
 from hub.errors import BadInput, TooLarge, Unavailable
 
 MAX_ENVELOPE_BYTES = 64 * 1024
+SMALL_BODY = 64 * 1024
+"""Bytes of a JSON body that holds a few words."""
+LARGE_BODY = 32 * 1024 * 1024
+"""Bytes of a JSON body that holds a number per record of a parcel."""
 SMALL_BYTES = 1024 * 1024
 """Up to this a push is small: checked in milliseconds."""
 PARTS = (("envelope", "application/json"), ("records", "text/csv"))

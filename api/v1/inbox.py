@@ -10,6 +10,7 @@ from api.callers import Answerer, Audience, Reader, TheHub, audience
 from api.negotiation import NotAcceptable, choose
 from api.problems import responses
 from api.secrets import SecretResponse
+from api.uploads import LARGE_BODY, SMALL_BODY
 from api.v1.models import (
     Acknowledgement,
     Explained,
@@ -27,7 +28,7 @@ from hub.delivery.render import MediaType
 from hub.errors import BadInput
 from hub.vocabulary import OutcomeCode, ParcelState, ReportKind
 
-router = APIRouter(prefix="/v1", tags=["inbox"])
+router = APIRouter(prefix="/v1", tags=["inbox"], max_body_size=SMALL_BODY)
 
 _ENDINGS = {MediaType.JSON: "json", MediaType.CSV: "csv", MediaType.ARROW: "arrows"}
 _MAX_CURSOR = 2**63 - 1
@@ -129,8 +130,9 @@ def acknowledge_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> Acknowle
 
 @router.post(
     "/inbox/{parcel_id}/outcomes",
+    max_body_size=LARGE_BODY,
     summary="Report what was done",
-    responses=responses(404, 409, 410, 422),
+    responses=responses(404, 409, 410, 413, 422),
     openapi_extra=audience(Audience.ANSWERERS),
 )
 def report_outcomes(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from api.callers import AnyMember, Audience, Holder, Reader, TheHub, audience
 from api.problems import responses
+from api.uploads import SMALL_BODY
 from api.v1.models import (
     CertificateList,
     CertificateModel,
@@ -23,9 +24,9 @@ from hub.errors import BadInput, Fault
 from hub.members.holdings import Holding
 from hub.store.networks import DeclaredHolding
 
-recalls = APIRouter(prefix="/v1", tags=["recalls"])
-holdings = APIRouter(prefix="/v1", tags=["holdings"])
-about = APIRouter(prefix="/v1", tags=["about"])
+recalls = APIRouter(prefix="/v1", tags=["recalls"], max_body_size=SMALL_BODY)
+holdings = APIRouter(prefix="/v1", tags=["holdings"], max_body_size=SMALL_BODY)
+about = APIRouter(prefix="/v1", tags=["about"], max_body_size=SMALL_BODY)
 
 
 @recalls.get(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.callers import AnyMember, Audience, Pusher, TheHub, audience
 from api.problems import responses
-from api.uploads import Checks, UploadBudget, read_upload
+from api.uploads import SMALL_BODY, Checks, UploadBudget, read_upload
 from api.v1.models import ReceiptModel, ReportModel, ReportPage, Withdrawal, Withdrawn
 from hub.errors import BadInput
 from hub.intake.step import Push
@@ -112,6 +112,7 @@ def show_report(report_id: UUID, caller: AnyMember, hub: TheHub) -> ReportModel:
 
 @router.post(
     "/reports/{report_id}/withdrawal",
+    max_body_size=SMALL_BODY,
     status_code=202,
     summary="Take a report back",
     responses=responses(404, 422),
