@@ -58,6 +58,7 @@ def create_app(hub: Hub) -> FastAPI:
         _require_audiences(router)
         app.include_router(router)
     app.add_middleware(EdgeGuard)
+    app.add_middleware(problems.ProblemsOnly)
     app.add_middleware(RequestLog)
     return app
 

@@ -3,7 +3,7 @@
 What the table does not know becomes a 500 without any detail: an unforeseen error's text may hold anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,11 +11,12 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.negotiation import NotAcceptable, WrongContentType
-from api.requests import current_request_id
+from api.requests import ASGIApp, Message, Receive, Scope, Send, current_request_id
 from hub import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -80,6 +81,47 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unforeseen)
+
+
+class ProblemsOnly:
+    """Replaces what the framework itself answers to an error, outside any handler, by a problem document."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Stand around ``app``."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        replaced = False
+
+        async def checked(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_foreign_error(message):
+                replaced = True
+                await _of_status(message["status"], {})(scope, receive, send)
+            elif not replaced:
+                await send(message)
+
+        await self.app(scope, receive, checked)
+
+
+def _is_foreign_error(message: Message) -> bool:
+    content_type = Headers(raw=message["headers"]).get("content-type", "")
+    return message["status"] >= HTTPStatus.BAD_REQUEST and not content_type.startswith(MEDIA_TYPE)
+
+
+def _of_status(status: int, headers: Mapping[str, str]) -> Response:
+    phrase = HTTPStatus(status).phrase
+    return problem(
+        status,
+        phrase.lower().replace(" ", "-"),
+        f"{phrase}.",
+        action="The API description is at /openapi.json.",
+        headers=dict(headers),
+    )
 
 
 def problem(
@@ -157,14 +199,7 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return _internal()
-    phrase = HTTPStatus(error.status_code).phrase
-    return problem(
-        error.status_code,
-        phrase.lower().replace(" ", "-"),
-        f"{phrase}.",
-        action="The API description is at /openapi.json.",
-        headers=dict(error.headers or {}),
-    )
+    return _of_status(error.status_code, error.headers or {})
 
 
 async def _unforeseen(_request: Request, _error: Exception) -> Response:
