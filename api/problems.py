@@ -110,7 +110,7 @@ class ProblemsOnly:
 
 def _is_foreign_error(message: Message) -> bool:
     content_type = Headers(raw=message["headers"]).get("content-type", "")
-    return message["status"] >= HTTPStatus.BAD_REQUEST and not content_type.startswith(MEDIA_TYPE)
+    return message["status"] >= HTTPStatus.BAD_REQUEST and content_type.startswith("text/")
 
 
 def _of_status(status: int, headers: Mapping[str, str]) -> Response:
