@@ -31,7 +31,7 @@ _FRAME_HEADER_MAXIMUM = 18
 _BLOCK_HEADER = 3
 _BLOCK_MAXIMUM = 131_072
 """RFC 8878 section 3.1.1.2.4: no block unpacks to more."""
-_BLOCK_RAW, _BLOCK_RLE, _BLOCK_RESERVED = 0, 1, 3
+_BLOCK_RAW, _BLOCK_RLE = 0, 1
 _CHECKSUM = 4
 
 
@@ -186,8 +186,6 @@ class _Frames:
         while room > 0 and not last:
             header = int.from_bytes(self._advance(_BLOCK_HEADER), "little")
             last, kind, size = bool(header & 1), header >> 1 & 3, header >> 3
-            if kind == _BLOCK_RESERVED or size > _BLOCK_MAXIMUM:
-                raise _damaged("zstd")
             self._advance(1 if kind == _BLOCK_RLE else size)
             room -= size if kind in (_BLOCK_RAW, _BLOCK_RLE) else _BLOCK_MAXIMUM
             self.blocks += 1

@@ -214,6 +214,15 @@ class TestEncodings:
 
         assert refusal(data).message == "Line 150002 of the records is not UTF-8."
 
+    @pytest.mark.parametrize("step", [1, 2, 3, 5])
+    def test_line_is_right_wherever_the_check_steps(self, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A character may lie across two steps of the check; the line told is that of the bad byte."""
+        monkeypatch.setattr("hub.intake.encoding._STEP", step)
+        for text in ("あé", "éé", "x"):
+            data = lines(GOOD, header=SHORT) + f"{text}\n".encode() + b"\xe9\n" + b"\n" * 10
+
+            assert refusal(data).message == "Line 4 of the records is not UTF-8."
+
     @pytest.mark.parametrize("cut", [1, 2])
     def test_ends_within_a_character(self, cut: int) -> None:
         """A file that ends within a character is not UTF-8."""
