@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI
@@ -32,6 +33,14 @@ ROUTERS = (
 )
 
 
+class Application(FastAPI):
+    """The framework's application, describing its problem documents too."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description."""
+        return problems.describe(super().openapi())
+
+
 def create_app(hub: Hub) -> FastAPI:
     """Build the application around ``hub``; it is closed with the application."""
 
@@ -42,13 +51,14 @@ def create_app(hub: Hub) -> FastAPI:
         yield
         hub.close()
 
-    app = FastAPI(
+    app = Application(
         title="Kessetsu",
         version="1",
         description=DESCRIPTION,
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect goes where the Host header says, token and all
         lifespan=lifespan,
     )
     app.state.hub = hub

@@ -3,14 +3,18 @@
 One implementation for all routes, which later schemes (Basic, mTLS, OAuth) join.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request, Response, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
-from hub.errors import NotAuthenticated
+from hub.errors import NotAuthenticated, Unavailable
 from hub.members.credentials import require
 from hub.records import Caller
 from hub.vocabulary import Scope
@@ -48,12 +52,19 @@ def hub_of(request: Request) -> Hub:
 TheHub = Annotated[Hub, Depends(hub_of)]
 
 
-def caller_of(hub: TheHub, presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> Caller:
+def caller_of(
+    request: Request, hub: TheHub, presented: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+) -> Caller:
     """Return who presents the request's token.
 
     Raises:
         NotAuthenticated: no token, or one that is unknown, expired or revoked.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    return known or _authenticated(hub, presented)
+
+
+def _authenticated(hub: Hub, presented: HTTPAuthorizationCredentials | None) -> Caller:
     if presented is None:
         raise NotAuthenticated(
             "This route needs a token.",
@@ -61,6 +72,33 @@ def caller_of(hub: TheHub, presented: Annotated[HTTPAuthorizationCredentials | N
             action="Send your member's token; ask the hub's officer if you have none.",
         )
     return hub.authenticate(presented.credentials)
+
+
+class KnownCallersFirst(APIRoute):
+    """Asks who calls before a body is read: the framework would first take in all that a stranger sends."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, behind the question where the route reads a body."""
+        handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
+
+        async def known_first(request: Request) -> Response:
+            hub = hub_of(request)
+            request.state.caller = await run_in_threadpool(_authenticated, hub, await _bearer(request))
+            await _read(request, hub.settings.intake.upload_timeout_seconds)
+            return await handle(request)
+
+        return known_first
+
+
+async def _read(request: Request, timeout_seconds: float) -> None:
+    """Take in a body, which the request then keeps; the route's limit holds."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await request.body()
+    except (TimeoutError, ClientDisconnect):
+        raise Unavailable("The request did not end in time; nothing was taken.", action="Send it again.") from None
 
 
 def _entitled(audience: Audience) -> Callable[[Caller], Caller]:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -23,6 +24,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 MAX_GOT = 200
 """No answer echoes more of an input than this."""
+MAX_FAULTS = 100
+"""Nor does it list more faults: a long list of wrong values would be answered by a longer one."""
 
 _STATUS: tuple[tuple[type[errors.KessetsuError], int], ...] = (
     (WrongContentType, 415),
@@ -80,11 +83,22 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.KessetsuError, _domain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the problem's schema, which :func:`responses` refers to, to an OpenAPI description."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = schema.pop("$defs", {})
+    document.setdefault("components", {}).setdefault("schemas", {}).update({**parts, "Problem": schema})
+    return document
 
 
 class ProblemsOnly:
-    """Replaces what the framework itself answers to an error, outside any handler, by a problem document."""
+    """The last resort: errors nobody foresaw, and the framework's own answers to errors, become problem documents.
+
+    It stands inside the middlewares that name and guard answers, so that these answers pass them too. An error
+    after the answer began can only end the connection.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Stand around ``app``."""
@@ -95,17 +109,24 @@ class ProblemsOnly:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        replaced = False
+        started = replaced = False
 
         async def checked(message: Message) -> None:
-            nonlocal replaced
+            nonlocal started, replaced
             if message["type"] == "http.response.start" and _is_foreign_error(message):
                 replaced = True
                 await _of_status(message["status"], {})(scope, receive, send)
             elif not replaced:
                 await send(message)
+            started = True
 
-        await self.app(scope, receive, checked)
+        try:
+            await self.app(scope, receive, checked)
+        except Exception as error:
+            if started:
+                raise
+            structlog.get_logger().error("request-failed", exc_info=error)
+            await _internal()(scope, receive, send)
 
 
 def _is_foreign_error(message: Message) -> bool:
@@ -114,6 +135,8 @@ def _is_foreign_error(message: Message) -> bool:
 
 
 def _of_status(status: int, headers: Mapping[str, str]) -> Response:
+    if status == HTTPStatus.BAD_REQUEST:  # the framework's word for a body its parser gave up on
+        return _unreadable([errors.Fault("/body", "json_invalid", expected="JSON (RFC 8259), not deeply nested")])
     phrase = HTTPStatus(status).phrase
     return problem(
         status,
@@ -145,7 +168,10 @@ def problem(
         expected=expected,
         got=None if got is None else got[:MAX_GOT],
         action=action,
-        errors=[FaultModel(where=f.where, code=f.code, expected=f.expected, got=_cut(f.got)) for f in faults],
+        errors=[
+            FaultModel(where=f.where[:MAX_GOT], code=f.code, expected=f.expected, got=_cut(f.got))
+            for f in faults[:MAX_FAULTS]
+        ],
         request_id=current_request_id(),
     )
     body = orjson.dumps(document.model_dump(exclude_none=True))
@@ -185,8 +211,12 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     faults = [
         errors.Fault("/" + "/".join(map(str, item["loc"])), str(item["type"]), expected=str(item["msg"]))
-        for item in found
+        for item in found[:MAX_FAULTS]
     ]
+    return _unreadable(faults)
+
+
+def _unreadable(faults: Sequence[errors.Fault]) -> Response:
     return problem(
         422,
         "bad-request",
@@ -200,10 +230,6 @@ async def _http(_request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return _internal()
     return _of_status(error.status_code, error.headers or {})
-
-
-async def _unforeseen(_request: Request, _error: Exception) -> Response:
-    return _internal()
 
 
 def _internal() -> Response:

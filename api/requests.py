@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID, uuid4
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 
 from hub.logs import log_request, request_context
 
@@ -20,6 +20,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
 }
 
 _request_id: ContextVar[UUID | None] = ContextVar("request_id", default=None)
@@ -44,7 +45,14 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         started, request_id, status = time.perf_counter(), uuid4(), 500
+        read_whole = not _has_body(scope)
         _request_id.set(request_id)
+
+        async def watched() -> Message:
+            nonlocal read_whole
+            message = await receive()
+            read_whole = read_whole or not message.get("more_body", False)
+            return message
 
         async def named(message: Message) -> None:
             nonlocal status
@@ -54,11 +62,18 @@ class RequestLog:
                 headers["X-Request-Id"] = str(request_id)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if not read_whole:  # answered early: what is still being sent is not waited for
+                    headers["Connection"] = "close"
             await send(message)
 
         with request_context(request_id):
             try:
-                await self.app(scope, receive, named)
+                await self.app(scope, watched, named)
             finally:
                 template = getattr(scope.get("route"), "path", None)
                 log_request(scope["method"], template, status, (time.perf_counter() - started) * 1000)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

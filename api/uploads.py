@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
@@ -14,6 +14,8 @@ from api.negotiation import WrongContentType
 from hub.errors import BadInput, TooLarge, Unavailable
 
 MAX_ENVELOPE_BYTES = 64 * 1024
+FRAMING_BYTES = 16 * 1024
+"""Bytes of a form that are neither envelope nor records: boundaries and the parts' headers."""
 SMALL_BODY = 64 * 1024
 """Bytes of a JSON body that holds a few words."""
 LARGE_BODY = 32 * 1024 * 1024
@@ -94,6 +96,7 @@ class _Parts:
         self.limits = (MAX_ENVELOPE_BYTES, max_records)
         self.contents: list[bytearray] = []
         self.headers: dict[str, str] = {}
+        self.ended = False
         self._field = bytearray()
         self._value = bytearray()
 
@@ -106,6 +109,7 @@ class _Parts:
             "on_header_end": self.header_done,
             "on_headers_finished": self.headers_done,
             "on_part_data": self.data,
+            "on_end": self.end,
         }
 
     def begin(self) -> None:
@@ -143,6 +147,10 @@ class _Parts:
             raise too_large(self.limits[place], PARTS[place][0])
         self.contents[place].extend(memoryview(data)[start:end])
 
+    def end(self) -> None:
+        """Note the last boundary: without it the form was cut short, and the records with it."""
+        self.ended = True
+
 
 async def read_upload(request: Request, account: Account, *, max_body: int, timeout_seconds: float) -> Upload:
     """Read a push from the wire.
@@ -152,20 +160,24 @@ async def read_upload(request: Request, account: Account, *, max_body: int, time
         Unavailable: the client was too slow, or went away.
     """
     boundary = _boundary(request)
+    largest = max_body + MAX_ENVELOPE_BYTES + FRAMING_BYTES
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > max_body + MAX_ENVELOPE_BYTES:
+    if announced.isdigit() and int(announced) > largest:
         raise too_large(max_body, "records")
     parts = _Parts(max_body)
-    parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]  # its callback types are closed
     try:
+        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]  # its callback types are closed
         async with asyncio.timeout(timeout_seconds):
             async for chunk in _counted(request, account):
+                if account.taken > largest:
+                    raise too_large(max_body, "records")
                 parser.write(chunk)
-        parser.finalize()
-    except MultipartParseError:
+    except FormParserError:
         raise _wrong_parts("a body that is not multipart as announced") from None
     except (TimeoutError, ClientDisconnect):
         raise Unavailable("The upload did not end in time; nothing was taken.", action="Send it again.") from None
+    if not parts.ended:
+        raise _wrong_parts("a form without its last boundary")
     if len(parts.contents) != len(PARTS):
         raise _wrong_parts(f"{len(parts.contents)} part(s)")
     return Upload(bytes(parts.contents[0]), bytes(parts.contents[1]))

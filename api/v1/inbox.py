@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.callers import Answerer, Audience, Reader, TheHub, audience
+from api.callers import Answerer, Audience, KnownCallersFirst, Reader, TheHub, audience
 from api.negotiation import NotAcceptable, choose
 from api.problems import responses
 from api.secrets import SecretResponse
@@ -28,7 +28,7 @@ from hub.delivery.render import MediaType
 from hub.errors import BadInput
 from hub.vocabulary import OutcomeCode, ParcelState, ReportKind
 
-router = APIRouter(prefix="/v1", tags=["inbox"], max_body_size=SMALL_BODY)
+router = APIRouter(prefix="/v1", tags=["inbox"], max_body_size=SMALL_BODY, route_class=KnownCallersFirst)
 
 _ENDINGS = {MediaType.JSON: "json", MediaType.CSV: "csv", MediaType.ARROW: "arrows"}
 _MAX_CURSOR = 2**63 - 1
@@ -57,7 +57,7 @@ def list_parcels(  # noqa: PLR0917 - one per query parameter; FastAPI calls it b
     wanted = InboxFilter(_after(since), kind, state, drill, limit)
     asked = f"{wanted}|{caller.capacity_id}"
     etag = _etag(hub.inbox.version(caller), asked)
-    if if_none_match is not None and etag in [tag.strip() for tag in if_none_match.split(",")]:
+    if if_none_match is not None and etag in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]:
         return Response(status_code=_NOT_MODIFIED, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
     page = hub.inbox.page(caller, wanted)
     response.headers["ETag"] = _etag(page.version, asked)
@@ -72,7 +72,7 @@ def list_parcels(  # noqa: PLR0917 - one per query parameter; FastAPI calls it b
 @router.get(
     "/inbox/{parcel_id}",
     summary="Show one parcel, and why it shows what it shows",
-    responses=responses(404),
+    responses=responses(404, 422),
     openapi_extra=audience(Audience.READERS),
 )
 def show_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> ParcelDetail:
@@ -86,7 +86,7 @@ def show_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> ParcelDetail:
     summary="Read a parcel's records",
     response_class=Response,
     responses={
-        **responses(404, 406, 410),
+        **responses(404, 406, 410, 422, 507),
         200: {
             "description": "The records, only the fields granted to the caller",
             "content": {
@@ -120,7 +120,7 @@ def read_records(
 @router.post(
     "/inbox/{parcel_id}/acknowledgement",
     summary="Acknowledge a parcel",
-    responses=responses(404, 410),
+    responses=responses(404, 410, 422, 507),
     openapi_extra=audience(Audience.READERS),
 )
 def acknowledge_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> Acknowledgement:
@@ -132,7 +132,7 @@ def acknowledge_parcel(parcel_id: UUID, caller: Reader, hub: TheHub) -> Acknowle
     "/inbox/{parcel_id}/outcomes",
     max_body_size=LARGE_BODY,
     summary="Report what was done",
-    responses=responses(404, 409, 410, 413, 422),
+    responses=responses(404, 409, 410, 413, 422, 507),
     openapi_extra=audience(Audience.ANSWERERS),
 )
 def report_outcomes(
@@ -150,7 +150,7 @@ def report_outcomes(
 @router.get(
     "/inbox/{parcel_id}/outcomes",
     summary="Read back what was reported",
-    responses=responses(404, 410),
+    responses=responses(404, 410, 422),
     openapi_extra=audience(Audience.ANSWERERS),
 )
 def list_outcomes(parcel_id: UUID, caller: Answerer, hub: TheHub) -> OutcomeList:

@@ -27,6 +27,9 @@ from hub.vocabulary import (
 )
 from hub.vocabulary import Field as DisclosedField
 
+RowNumber = Annotated[int, Field(ge=1, le=2_147_483_647)]
+"""Number of a row within a parcel; a larger one does not fit the column it is stored in."""
+
 
 class Model(BaseModel):
     """Base: unknown members are refused, values are what they are declared to be."""
@@ -222,7 +225,7 @@ class OutcomeModel(Model):
     """One code for some rows, or for all."""
 
     code: OutcomeCode
-    rows: Annotated[list[int], Field(min_length=1, max_length=2_000_000)] | Literal["all"]
+    rows: Annotated[list[RowNumber], Field(min_length=1, max_length=2_000_000)] | Literal["all"]
 
     def batch(self) -> OutcomeBatch:
         """Translate into the domain's record."""

@@ -1,12 +1,12 @@
 """Recalls, holdings, certificates and who one is."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from api.callers import AnyMember, Audience, Holder, Reader, TheHub, audience
+from api.callers import AnyMember, Audience, Holder, KnownCallersFirst, Reader, TheHub, audience
 from api.problems import responses
 from api.uploads import SMALL_BODY
 from api.v1.models import (
@@ -24,9 +24,12 @@ from hub.errors import BadInput, Fault
 from hub.members.holdings import Holding
 from hub.store.networks import DeclaredHolding
 
-recalls = APIRouter(prefix="/v1", tags=["recalls"], max_body_size=SMALL_BODY)
-holdings = APIRouter(prefix="/v1", tags=["holdings"], max_body_size=SMALL_BODY)
-about = APIRouter(prefix="/v1", tags=["about"], max_body_size=SMALL_BODY)
+recalls = APIRouter(prefix="/v1", tags=["recalls"], max_body_size=SMALL_BODY, route_class=KnownCallersFirst)
+holdings = APIRouter(prefix="/v1", tags=["holdings"], max_body_size=SMALL_BODY, route_class=KnownCallersFirst)
+about = APIRouter(prefix="/v1", tags=["about"], max_body_size=SMALL_BODY, route_class=KnownCallersFirst)
+
+YEARS = range(1980, 2200)
+"""When a holding may begin and end."""
 
 
 @recalls.get(
@@ -46,7 +49,7 @@ def list_recalls(
 @recalls.post(
     "/recalls/{recall_id}/confirmation",
     summary="Confirm erasure",
-    responses=responses(404),
+    responses=responses(404, 422, 507),
     openapi_extra=audience(Audience.READERS),
 )
 def confirm_recall(recall_id: UUID, caller: Reader, hub: TheHub) -> RecallModel:
@@ -69,7 +72,7 @@ def list_holdings(caller: Holder, hub: TheHub) -> HoldingList:
     "/holdings",
     status_code=201,
     summary="Declare a network",
-    responses=responses(422),
+    responses=responses(413, 422, 507),
     openapi_extra=audience(Audience.HOLDERS),
 )
 def declare_holding(declaration: Declaration, caller: Holder, hub: TheHub) -> HoldingModel:
@@ -134,9 +137,15 @@ def _prefix(text: str) -> tuple[int, int, int]:
 
 
 def _aware(instant: datetime, where: str) -> datetime:
+    """Return the instant in UTC; the years at the ends of the calendar leave it in some zone."""
     if instant.tzinfo is None:
         raise BadInput(
             "A time without zone names no instant.",
             faults=[Fault(where, "time-without-zone", expected="RFC 3339 with zone")],
         )
-    return instant
+    if not YEARS.start <= instant.year < YEARS.stop:
+        raise BadInput(
+            "No network was or will be operated then.",
+            faults=[Fault(where, "time-range", expected=f"a year from {YEARS.start} to {YEARS.stop - 1}")],
+        )
+    return instant.astimezone(UTC)

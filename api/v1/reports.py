@@ -9,14 +9,14 @@ from uuid import UUID
 from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from api.callers import AnyMember, Audience, Pusher, TheHub, audience
+from api.callers import AnyMember, Audience, KnownCallersFirst, Pusher, TheHub, audience
 from api.problems import responses
 from api.uploads import SMALL_BODY, Checks, UploadBudget, read_upload
 from api.v1.models import ReceiptModel, ReportModel, ReportPage, Withdrawal, Withdrawn
 from hub.errors import BadInput
 from hub.intake.step import Push
 
-router = APIRouter(prefix="/v1", tags=["reports"])
+router = APIRouter(prefix="/v1", tags=["reports"], route_class=KnownCallersFirst)
 
 _PUSH_BODY: dict[str, Any] = {
     "required": True,
@@ -102,7 +102,7 @@ def list_reports(
 @router.get(
     "/reports/{report_id}",
     summary="Show one report",
-    responses=responses(404),
+    responses=responses(404, 422),
     openapi_extra=audience(Audience.MEMBERS),
 )
 def show_report(report_id: UUID, caller: AnyMember, hub: TheHub) -> ReportModel:
@@ -115,7 +115,7 @@ def show_report(report_id: UUID, caller: AnyMember, hub: TheHub) -> ReportModel:
     max_body_size=SMALL_BODY,
     status_code=202,
     summary="Take a report back",
-    responses=responses(404, 422),
+    responses=responses(404, 413, 422, 507),
     openapi_extra=audience(Audience.PUSHERS),
 )
 def withdraw_report(report_id: UUID, withdrawal: Withdrawal, caller: Pusher, hub: TheHub) -> Withdrawn:
