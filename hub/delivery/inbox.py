@@ -89,7 +89,7 @@ class Answered:
 
     by_row: dict[int, OutcomeCode]
     open: int
-    """Rows without an outcome."""
+    """Rows without an outcome that were not recalled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,8 @@ class Inbox:
             _require_readable(item, self.clock.now())
             count = item.parcel.record_count or 0
             standing = latest(unit.outcomes.of_parcel(parcel_id), count)
-        return Answered(standing, open=count - len(standing))
+        settled = standing.keys() | set(item.parcel.recalled_rows)
+        return Answered(standing, open=count - len(settled))
 
     def _fields_today(self, unit: DeliveryUnit, item: GrantedParcel, now: datetime) -> frozenset[Field]:
         parties = unit.members.parties([item.parcel.recipient.capacity_id], now)

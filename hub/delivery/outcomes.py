@@ -11,7 +11,7 @@ MAX_BATCHES = 1_000
 
 
 def check_outcomes(batches: Sequence[OutcomeBatch], record_count: int) -> int:
-    """Return how many rows the batches speak of.
+    """Return how many rows the batches speak of, each once per batch.
 
     Raises:
         BadInput: no batch, too many, or rows that are not in the parcel; with every fault.
@@ -26,7 +26,7 @@ def check_outcomes(batches: Sequence[OutcomeBatch], record_count: int) -> int:
     faults = [fault for number, batch in enumerate(batches) for fault in _faults(number, batch, record_count)]
     if faults:
         raise BadInput("Some outcomes name rows that are not in this parcel.", faults=faults)
-    return sum(record_count if batch.rows is None else len(batch.rows) for batch in batches)
+    return sum(record_count if batch.rows is None else len(set(batch.rows)) for batch in batches)
 
 
 def latest(batches: Sequence[OutcomeBatch], record_count: int) -> dict[int, OutcomeCode]:

@@ -140,6 +140,7 @@ class ParcelRepository:
                 func.count(),
                 func.count(parcels.c.acknowledged_at),
                 func.count(parcels.c.ended_at),
+                func.count().filter(parcels.c.state == ParcelState.ERASED.value),
                 func.sum(func.cardinality(parcels.c.recalled_rows)),
             )
             .join(grants, grants.c.parcel_id == parcels.c.id)
