@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, not_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hub.intake.envelope import public_envelope
@@ -14,8 +14,8 @@ from hub.records import Bucket, ReportStatus, RowError, SpoofingAssessment, Stor
 from hub.store.tables import outcome_totals, parcels, reports
 from hub.vocabulary import DataClass, HoldReason, ParcelState, ReportKind, ReportState, Severity
 
-_HAS_JOB = text(
-    "EXISTS (SELECT FROM jobs.procrastinate_jobs AS job WHERE job.status IN ('todo', 'doing')"
+_HAS_NO_JOB = text(
+    "NOT EXISTS (SELECT FROM jobs.procrastinate_jobs AS job WHERE job.status IN ('todo', 'doing')"
     " AND job.args ->> 'report_id' = CAST(reports.id AS text))"
 )
 
@@ -161,7 +161,7 @@ class ReportRepository:
             reports.c.state.in_([ReportState.RECEIVED.value, ReportState.SEALED.value]),
             reports.c.received_at < since,
             reports.c.blob_deadline > func.now(),
-            not_(_HAS_JOB),
+            _HAS_NO_JOB,
         )
         return [(report_id, Severity(severity)) for report_id, severity in self._connection.execute(query)]
 
