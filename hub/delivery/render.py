@@ -101,7 +101,9 @@ def _bit_names(column: str, names: Sequence[str]) -> Callable[[pl.DataFrame], pl
 
     def build(rows: pl.DataFrame) -> pl.Series:
         occurring = rows[column].drop_nulls().unique().to_list()
-        spelled = {bits: "".join(name for bit, name in enumerate(names) if bits >> bit & 1) for bits in occurring}
+        spelled = {
+            bits: "".join(name for bit, name in enumerate(names) if bits >> bit & 1) or "0" for bits in occurring
+        }
         return rows[column].replace_strict(spelled, return_dtype=pl.String).alias(column)
 
     return build

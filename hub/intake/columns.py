@@ -33,6 +33,9 @@ COLUMNS = (
 )
 """Every column a report may have, in the order faults are told."""
 
+PARCEL_COLUMNS = frozenset({"row", "marks", "dst_prefix"})
+"""Columns of ours in a downloaded parcel: read past, so that a parcel can be pushed on as a report."""
+
 IGNORED_PREFIX = "x_"
 """Columns of the member's own begin so; they are not read."""
 

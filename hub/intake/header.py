@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hub.addresses import parse_one
 from hub.errors import BadRecords, Fault
-from hub.intake.columns import COLUMNS, IGNORED_PREFIX, required_columns
+from hub.intake.columns import COLUMNS, IGNORED_PREFIX, PARCEL_COLUMNS, required_columns
 from hub.vocabulary import ReportKind
 
 _MAX_HEADER = 16_384
@@ -67,7 +67,7 @@ def _missing(names: Sequence[str], kind: ReportKind) -> Iterator[Fault]:
 
 def _unknown(names: Sequence[str]) -> Iterator[Fault]:
     for place, name in enumerate(names, start=1):
-        if name not in COLUMNS and not name.startswith(IGNORED_PREFIX):
+        if name not in COLUMNS and name not in PARCEL_COLUMNS and not name.startswith(IGNORED_PREFIX):
             yield Fault(f"header, column {place}", "unknown-column", "a known column name", got=name[:_MAX_SHOWN])
 
 

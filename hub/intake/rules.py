@@ -35,8 +35,8 @@ class Ground:
 
 _ALL = frozenset(Purpose)
 _DANGER = Ground(
-    frozenset({Purpose.ATTACK_RESPONSE}),
-    "it excuses only what wards off a danger that is there now, not notices, repairs or exercises",
+    frozenset({Purpose.ATTACK_RESPONSE, Purpose.DRILL}),
+    "it excuses only what wards off a danger that is there now, or practises that, not notices or repairs",
 )
 
 PURPOSES_OF_BASIS: Mapping[LegalBasis, Ground] = {

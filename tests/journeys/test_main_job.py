@@ -202,6 +202,22 @@ class TestRecall:
         assert [row["row"] for row in rows] == [1, 3]
 
 
+class TestPassingOn:
+    """What was downloaded can be pushed: an operator may have to report further."""
+
+    def test_a_downloaded_parcel_is_a_report(self, instance: Instance, ordinary: dict[str, Party]) -> None:
+        """Every row of a parcel's CSV is taken when the file is pushed as it is."""
+        deliver(instance, ordinary["alice"], BOB_SOURCES)
+        [parcel] = instance.inbox(ordinary["bob"])
+        file = instance.client.get(
+            f"/v1/inbox/{parcel['parcel_id']}/records", headers={**ordinary["bob"].headers, "Accept": "text/csv"}
+        )
+        answer = instance.push(ordinary["bob"], file.content)
+
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["rows_taken"], answer.json()["rows_refused"]) == (len(BOB_SOURCES), 0)
+
+
 class TestOutcomes:
     """Recipients answer by row, in codes."""
 
