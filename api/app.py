@@ -67,8 +67,8 @@ def create_app(hub: Hub) -> FastAPI:
     for router in ROUTERS:
         _require_audiences(router)
         app.include_router(router)
-    app.add_middleware(EdgeGuard)
     app.add_middleware(problems.ProblemsOnly)
+    app.add_middleware(EdgeGuard)
     app.add_middleware(RequestLog)
     return app
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from api.callers import Audience, TheHub, audience
+from api.problems import RETRY_AFTER_SECONDS
 from hub.errors import Unavailable
 
 router = APIRouter(tags=["health"])
@@ -37,6 +38,7 @@ def ready(response: Response, hub: TheHub) -> Health:
     well = all(answer == "ok" for answer in parts.values())
     if not well:
         response.status_code = 503
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return Health(status="ok" if well else "unavailable", parts=parts)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import StreamingResponse
 
-from api.problems import problem
+from api.problems import MEDIA_TYPE, problem
 from hub.disclosure.secret_body import SecretBody, open_secret
 from hub.records import Caller, Grant
 
@@ -43,7 +44,10 @@ class SecretResponse(StreamingResponse):
 
 
 class EdgeGuard:
-    """Fails closed: a route that declares secrets answers 200 through :class:`SecretResponse` or not at all."""
+    """Fails closed: a route that declares secrets, or nothing, answers through :class:`SecretResponse` or not at all.
+
+    Only problem documents pass besides, and the API's own description.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Stand between ``app`` and the network."""
@@ -60,7 +64,7 @@ class EdgeGuard:
             nonlocal stopped
             if stopped:
                 return
-            if message["type"] == "http.response.start" and _leaks(scope, message["status"]):
+            if message["type"] == "http.response.start" and _leaks(scope, message):
                 stopped = True
                 refusal = problem(500, "internal", "The hub stopped its own answer.", action="Report this to it.")
                 await refusal(scope, receive, send)
@@ -70,7 +74,20 @@ class EdgeGuard:
         await self.app(scope, receive, guarded)
 
 
-def _leaks(scope: MutableMapping[str, Any], status: int) -> bool:
-    extra = getattr(scope.get("route"), "openapi_extra", None) or {}
-    succeeded = 200 <= status < 300  # noqa: PLR2004 - the success class of RFC 9110
-    return bool(extra.get("x-secret")) and succeeded and not scope.get(_CHECKED)
+def _leaks(scope: MutableMapping[str, Any], message: Message) -> bool:
+    if scope.get(_CHECKED):
+        return False
+    succeeded = 200 <= message["status"] < 300  # noqa: PLR2004 - the success class of RFC 9110
+    return _declares_secrets(scope) and (succeeded or not _is_problem(message))
+
+
+def _declares_secrets(scope: MutableMapping[str, Any]) -> bool:
+    """Tell whether the route declares secrets; one that declares nothing is taken to."""
+    declared: dict[str, object] | None = getattr(scope.get("route"), "openapi_extra", None)
+    if declared is None:
+        return bool(scope["path"] != scope["app"].openapi_url)
+    return bool(declared.get("x-secret", True))
+
+
+def _is_problem(message: Message) -> bool:
+    return Headers(raw=message["headers"]).get("content-type") == MEDIA_TYPE
