@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 
 from httpx import HTTPError
 
+from hub import logs
 from hub.clock import SystemClock
 from hub.demo import story
 from hub.demo.instance import Instance
@@ -41,6 +42,8 @@ class Told(BaseException):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns 0 where every promise was kept, 1 where one was not, 3 where it could not be shown."""
     given = _parse(sys.argv[1:] if arguments is None else arguments)
+    logs.configure("demo")
+    logs.forbid_core_dumps()  # the carriers' records are in this process, too
     VOICE.language = given.lang or language_of(os.environ)
     screen = Screen()
     try:
