@@ -338,7 +338,7 @@ def _add_failing_routes(app: FastAPI) -> None:
 def severed(shared: Instance) -> Iterator[str]:
     """Give an API whose database does not answer."""
     target = replace(shared.database.target(Role.API), host="127.0.0.1", port=_closed_port(), tls="disable")
-    store = Store(make_engine(target, application_name="test"), shared.clock)
+    store = Store(make_engine(target, application_name="test"), shared.clock, minimum_cell=5)
     with closing(store), serving(create_app(Hub.of(shared.settings, store, shared.clock))) as url:
         yield url
 
