@@ -34,9 +34,9 @@ say = VOICE.say
 
 def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return the language of ``--lang``; without it the one of LC_ALL, else of LANG."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for place, argument in enumerate(arguments, start=1):
         name, _, value = argument.partition("=")
-        chosen = value or following
+        chosen = value or "".join(arguments[place : place + 1])
         if name == "--lang" and chosen in LANGUAGES:
             return chosen
     locale = environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG") or ""

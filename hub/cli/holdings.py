@@ -106,8 +106,8 @@ def import_(session: Session, /, *, file: Path, approve: bool, officer: str | No
     click.echo(say("{declared} declared, {approved} approved, {already_there} there before.", **facts))
     if remarks:
         click.echo(say("The routing table says otherwise of {count}:", count=len(remarks)))
-        headings = {"line": "line", "asn": "origin", "overlap": "part"}
-        show_rows(session, remarks[:_SHOWN_REMARKS], headings, empty="")
+        headings = {"line": "line", "origin": "origin", "overlap": "part"}
+        show_rows(session, [_with_origin(one) for one in remarks[:_SHOWN_REMARKS]], headings, empty="")
 
 
 @holding.command(
@@ -140,11 +140,16 @@ def review(session: Session, /, *, holding_id: UUID) -> None:
     if session.json:
         write_json(plain(facts))
         return
-    show_facts(session, facts, {**_HEADINGS, "proposed_at": "declared"})
+    labels = {**_HEADINGS, "proposed_at": "declared"}
+    show_facts(session, facts, labels)
     click.echo()
-    rows = [{**one, "said": say(_SAID[one["kind"]])} for one in facts["conflicts"]]
-    headings = {"said": "what speaks against it", "member": "member", "asn": "origin", "overlap": "part"}
+    rows = [{**_with_origin(one), "said": say(_SAID[one["kind"]])} for one in facts["conflicts"]]
+    headings = {"said": "what speaks against it", "member": "member", "origin": "origin", "overlap": "part"}
     show_rows(session, rows, headings, empty="Nothing speaks against it.")
+
+
+def _with_origin(conflict: dict[str, Any]) -> dict[str, Any]:
+    return {**conflict, "origin": None if conflict["asn"] is None else f"AS{conflict['asn']}"}
 
 
 _SAID: Final = {

@@ -10,6 +10,7 @@ from hub.cli.lazy import lazily
 from hub.cli.session import Session, pass_session
 from hub.cli.showing import progress, report_done, show_facts, write_json
 from hub.cli.speaking import Command, Group
+from hub.cli.text import columns
 from hub.cli.values import EXISTING_FILE
 
 if TYPE_CHECKING:
@@ -74,22 +75,30 @@ def init(
     if session.json:
         write_json({"home": str(plan.home), "settings": str(settings), "demo": demo})
     else:
-        click.echo(say(_NEXT, home=plan.home, settings=settings))
+        click.echo(_what_next(plan.home, settings))
 
 
-_NEXT: Final = """\
-The instance is ready.
-
-  settings  {settings}
-  secrets   {home}/secrets
-            Keep a copy of master.key where no backup of this machine goes.
-
-Next:
-  export KESSETSU_CONFIG={settings}
-  kessetsu up                         starts database, API and worker
-  kessetsu prefixes import --help     who runs which network
-  kessetsu member add --help          who takes part
-  kessetsu token issue --help         the way in for a member's programs"""
+def _what_next(home: Path, settings: Path) -> str:
+    commands = {
+        "kessetsu up": "starts database, API and worker",
+        "kessetsu prefixes import --help": "who runs which network",
+        "kessetsu member add --help": "who takes part",
+        "kessetsu token issue --help": "the way in for a member's programs",
+    }
+    made = [[f"  {say('settings')}", str(settings)], [f"  {say('secrets')}", str(home / "secrets")]]
+    kept = [["", say("Keep a copy of master.key where no backup of this machine goes.")]]
+    steps = [[f"  {command}", say(purpose)] for command, purpose in commands.items()]
+    return "\n".join(
+        (
+            say("The instance is ready."),
+            "",
+            columns(made + kept),
+            "",
+            say("Next:"),
+            f"  export KESSETSU_CONFIG={settings}",
+            columns(steps),
+        )
+    )
 
 
 @click.command(

@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(given, Session(prepare=_prepare)))
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], session: Session) -> int:
     """Run one command line and return its exit code."""
     VOICE.language = language_of(arguments, os.environ)
-    session = Session(prepare=_prepare)
     try:
         cli.main(arguments, prog_name="kessetsu", standalone_mode=False, obj=session)
     except Exception as error:  # noqa: BLE001 - what is none of ours must not be printed: it may hold an address

@@ -1,5 +1,6 @@
 """Commands that look: deadlines, certificates, the log, the state of everything. They change nothing."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,6 +11,7 @@ from hub.cli.lazy import lazily
 from hub.cli.session import Session, pass_session
 from hub.cli.showing import plain, progress, show_facts, show_rows, write_json
 from hub.cli.speaking import Command, Group
+from hub.cli.values import EXISTING_FILE
 
 if TYPE_CHECKING:
     from hub.cli.acts import oversight as acts
@@ -82,14 +84,23 @@ def audit() -> None:
     help="""Check the whole log: every entry's hash, every number, every root against what was signed.
 
     Ends with code 3 where anything is wrong.""",
-    examples=("kessetsu audit verify", "kessetsu audit verify --json"),
+    examples=("kessetsu audit verify", "kessetsu audit verify --checkpoint kept-in-the-safe.txt --json"),
+)
+@click.option(
+    "--checkpoint",
+    "kept",
+    type=EXISTING_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint that was kept elsewhere, to be covered too; may be repeated.",
 )
 @pass_session
-def verify(session: Session) -> None:
+def verify(session: Session, /, *, kept: tuple[Path, ...]) -> None:
     """Check the log."""
     settings = session.settings()
+    remembered = [file.read_text(encoding="utf-8", errors="replace") for file in kept]
     with session.store() as store, progress(session, "Checking the log", total=acts.log_size(store)) as tick:
-        found = acts.verify_log(store, settings, tick)
+        found = acts.verify_log(store, settings, remembered, tick)
     if session.json:
         write_json(plain({"well": bool(found), **plain(found)}))
     else:

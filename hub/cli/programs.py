@@ -73,7 +73,7 @@ def up(session: Session, /, *, host: str | None, port: int | None) -> None:
 def serve(session: Session, /, *, host: str | None, port: int | None, fd: int | None, parent: int | None) -> None:
     """Serve the API."""
     settings = session.settings()
-    os.environ.setdefault(_COLUMN_THREADS, str(_API_THREADS))
+    os.environ[_COLUMN_THREADS] = str(_API_THREADS)
     if parent is not None:
         listening.end_with(parent)
     if fd is not None:
@@ -96,7 +96,7 @@ def serve(session: Session, /, *, host: str | None, port: int | None, fd: int | 
 def worker(session: Session, /, *, parent: int | None) -> None:
     """Run the worker."""
     settings = session.settings()
-    os.environ.setdefault(_COLUMN_THREADS, str(settings.worker.threads))
+    os.environ[_COLUMN_THREADS] = str(settings.worker.threads)
     if parent is not None:
         listening.end_with(parent)
     serving.work(settings)

@@ -73,7 +73,6 @@ def show(session: Session, /, *, report_id: UUID) -> None:
         "rows_taken": "records",
         "rows_refused": "refused rows",
         "why": "why it waits",
-        "figures": "figures",
         "decide_by": "decide by",
         "decided_by": "decided by",
         "deadline": "erased by",

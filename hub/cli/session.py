@@ -59,13 +59,13 @@ class Session:
     @contextmanager
     def store(self) -> Iterator["Store"]:
         """Open the database as the operator."""
-        with connecting.operator_store(self.settings()) as store:
+        with connecting.operator_store(self.settings(), self.clock) as store:
             yield store
 
     @contextmanager
     def hub(self) -> Iterator["Hub"]:
         """Open the whole hub as the operator: keys and policies too."""
-        with connecting.operator_hub(self.settings()) as hub:
+        with connecting.operator_hub(self.settings(), self.clock) as hub:
             yield hub
 
 

@@ -47,7 +47,7 @@ class Span(click.ParamType[timedelta]):
         """Read it."""
         if isinstance(value, timedelta):
             return value
-        match = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", str(value))
+        match = re.fullmatch(r"([1-9][0-9]{0,5})([smhdw])", str(value))
         if match is None:
             self.fail(say("not a length of time; write it as 90d, 24h or 30m"), param, ctx)
         return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
@@ -62,7 +62,7 @@ class Rows(click.ParamType[tuple[int, ...]]):
         """Read them, each once, ascending."""
         if isinstance(value, tuple):
             return value
-        spans = [re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip()) for part in str(value).split(",")]
+        spans = [re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", part.strip()) for part in str(value).split(",")]
         ranges = [range(int(span[1]), int(span[2] or span[1]) + 1) for span in spans if span is not None]
         if None in spans or not all(one and one.start for one in ranges) or sum(map(len, ranges)) > MOST_ROWS:
             self.fail(
@@ -84,10 +84,10 @@ def service_hours(given: Sequence[str], zone: str | None) -> dict[str, object]:
     hours: dict[str, object] = {"zone": zone}
     for text in given:
         match = _HOURS.fullmatch(text)
-        if match is None or match[3] >= match[4]:
+        days = () if match is None else _DAYS[_DAYS.index(match[1]) : _DAYS.index(match[2] or match[1]) + 1]
+        if match is None or not days or match[3] >= match[4]:
             raise click.BadParameter(say("not service hours; write them as mon-fri=09:00-17:30"), param_hint="--hours")
-        first, last = _DAYS.index(match[1]), _DAYS.index(match[2] or match[1])
-        hours |= {day: [match[3], match[4]] for day in _DAYS[first : last + 1]}
+        hours |= {day: [match[3], match[4]] for day in days}
     return hours
 
 

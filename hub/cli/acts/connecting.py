@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hub.cli.acts.databases import require_running
+from hub.clock import Clock
 from hub.settings import Settings
 from hub.store.unit import Store
 from hub.wiring import Hub, open_hub, open_store
@@ -13,7 +14,7 @@ _OPERATORS_SECRETS = ("keys.master_key_file", "keys.signing_key_file", "database
 
 
 @contextmanager
-def operator_store(settings: Settings) -> Iterator[Store]:
+def operator_store(settings: Settings, clock: Clock) -> Iterator[Store]:
     """Open the database as the operator's role.
 
     Raises:
@@ -22,7 +23,7 @@ def operator_store(settings: Settings) -> Iterator[Store]:
     """
     settings.check_secrets("database.operator_password_file")
     require_running(settings)
-    store = open_store(settings, "operator", pool_size=_CONNECTIONS)
+    store = open_store(settings, "operator", clock, pool_size=_CONNECTIONS)
     try:
         yield store
     finally:
@@ -30,7 +31,7 @@ def operator_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def operator_hub(settings: Settings) -> Iterator[Hub]:
+def operator_hub(settings: Settings, clock: Clock) -> Iterator[Hub]:
     """Open the hub as the operator's role, keys and policies included.
 
     Raises:
@@ -39,7 +40,7 @@ def operator_hub(settings: Settings) -> Iterator[Hub]:
     """
     settings.check_secrets(*_OPERATORS_SECRETS)
     require_running(settings)
-    hub = open_hub(settings, "operator")
+    hub = open_hub(settings, "operator", clock)
     try:
         yield hub
     finally:

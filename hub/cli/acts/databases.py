@@ -67,19 +67,16 @@ def require_running(settings: Settings) -> None:
 
 
 @contextmanager
-def running_database(settings: Settings) -> Iterator[bool]:
+def running_database(settings: Settings) -> Iterator[EmbeddedServer | None]:
     """Have the database run meanwhile: start the embedded one if it is down, and then stop it again at the end.
 
-    Yields whether it was started here.
+    Yields the server if it was started here; it lives no longer than that object.
     """
     if not settings.database.embedded or (server := embedded_server(settings)).is_running():
-        yield False
+        yield None
         return
-    server.start()
-    try:
-        yield True
-    finally:
-        server.stop()
+    with server:
+        yield server
 
 
 def migrate(settings: Settings) -> str:

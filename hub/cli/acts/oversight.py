@@ -1,6 +1,6 @@
 """How the hub is: what is kept until when, whether the log is whole, whether everything runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.audit.verify import AuditReport, verify
@@ -67,11 +67,11 @@ def log_size(store: Store) -> int:
         return unit.audit.size()
 
 
-def verify_log(store: Store, settings: Settings, tick: Callable[[int], None]) -> AuditReport:
-    """Check the whole log against everything the hub ever signed."""
+def verify_log(store: Store, settings: Settings, remembered: Sequence[str], tick: Callable[[int], None]) -> AuditReport:
+    """Check the whole log against everything the hub ever signed, and against checkpoints kept elsewhere."""
     public_text = Signer.from_file(settings.keys.signing_key_file).public_text
     with store.reading() as unit:
-        return verify(unit.audit, public_text, verify_signature, tick)
+        return verify(unit.audit, public_text, verify_signature, tick, remembered=remembered)
 
 
 def status(settings: Settings, clock: Clock) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _keys(settings: Settings, clock: Clock) -> KeyService | None:
 
 
 def _work(settings: Settings, clock: Clock) -> dict[str, Any]:
-    store = open_store(settings, "operator", pool_size=1)
+    store = open_store(settings, "operator", clock, pool_size=1)
     try:
         with store.reading() as unit:
             seen: Overview = unit.overview.now(clock.now())

@@ -92,14 +92,22 @@ def _held(status: ReportStatus, figures: Mapping[str, Any] | None, names: Mappin
         "rows_refused": status.rows_refused,
         "hold_reason": status.hold_reason,
         "decide_by": status.blob_bucket.deadline if figures is not None else None,
-        "why": _why(status.hold_reason, waits.pop("reason", None)),
+        "why": _why(status.hold_reason, waits),
         "figures": waits,
         "decided_by": status.decided_by,
         "deadline": status.deadline,
     }
 
 
-def _why(reason: HoldReason | None, sentence: str | None) -> str | None:
+def _why(reason: HoldReason | None, figures: Mapping[str, Any]) -> str | None:
     if reason is HoldReason.NO_PREFIX_TABLE:
         return say("There is no prefix table for the time of its records: import one, then deliver it.")
-    return sentence
+    if reason is None or "distinct_share" not in figures:
+        return None
+    return say(
+        "Its sources look forged: {distinct:.0%} are seen once only, {unrouted:.1%} are routed nowhere (of random "
+        "addresses it would be {expected:.1%}).",
+        distinct=figures["distinct_share"],
+        unrouted=figures["unrouted_share"],
+        expected=figures["expected_unrouted_share"],
+    )

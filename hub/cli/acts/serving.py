@@ -3,7 +3,8 @@
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import FrameType
 from typing import Any, Final, Never
@@ -34,8 +35,7 @@ def serve(settings: Settings, listener: socket.socket, listening: Callable[[str]
         Unavailable: the database does not start.
     """
     settings.check_secrets(*_secrets_of(settings, "api"))
-    _leave_on_signals()
-    with running_database(settings):
+    with listener, _left_on_signals(), running_database(settings):
         require_migrated(settings, "api")
         server = uvicorn.Server(_configured(open_hub(settings, "api")))
         listening(url_of(settings, listener))
@@ -91,14 +91,17 @@ def _with_tls_floor(_config: uvicorn.Config, default: Callable[[], ssl.SSLContex
     return context
 
 
-def _leave_on_signals() -> None:
+@contextmanager
+def _left_on_signals() -> Iterator[None]:
     """End by unwinding: uvicorn raises the signal again after its shutdown, and the default would skip ours."""
 
     def leave(_number: int, _frame: FrameType | None) -> Never:
         raise SystemExit(0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
+    with ExitStack() as before:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before.callback(signal.signal, number, signal.signal(number, leave))
+        yield
 
 
 def _secrets_of(settings: Settings, program: str) -> list[str]:

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from hub.cli.acts.databases import embedded_server, running_database
+from hub.cli.acts.databases import running_database
 from hub.cli.catalogue import VOICE, say
 from hub.cli.failures import REFUSED, USAGE
 from hub.errors import Conflict, Unavailable
 from hub.settings import Settings
+from hub.store.embedded import EmbeddedServer
 
 _log = structlog.get_logger()
 
@@ -101,21 +102,21 @@ def supervise(
         Conflict: one of the programs refuses to start; it has said why.
         Unavailable: the database does not start.
     """
-    with _stopped_by_signals() as stopped, running_database(settings) as ours:
+    with _stopped_by_signals() as stopped, running_database(settings) as server:
         children = [
             Child("serve", _command("serve", settings_file, "--fd", str(listener.fileno())), (listener.fileno(),)),
             Child("worker", _command("worker", settings_file)),
         ]
         with _ended_together(children):
-            _watch(children, settings if ours else None, stopped, _Readiness(url, ready))
+            _watch(children, server, stopped, _Readiness(url, ready))
 
 
 def _watch(
-    children: Sequence[Child], database: Settings | None, stopped: threading.Event, readiness: "_Readiness"
+    children: Sequence[Child], server: EmbeddedServer | None, stopped: threading.Event, readiness: "_Readiness"
 ) -> None:
     while not stopped.is_set():
-        if database is not None:
-            _revive_database(database)
+        if server is not None:
+            _revive(server)
         for child in children:
             code = child.look()
             if code is not None:
@@ -133,8 +134,7 @@ def _refuse_hopeless(child: Child, code: int, *, ready: bool) -> None:
         )
 
 
-def _revive_database(settings: Settings) -> None:
-    server = embedded_server(settings)
+def _revive(server: EmbeddedServer) -> None:
     if server.is_running():
         return
     _log.error("database-ended")
