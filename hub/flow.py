@@ -25,6 +25,7 @@ from hub.records import (
     Binding,
     Bucket,
     DecidedReport,
+    Delivered,
     GrantedParcel,
     Receipt,
     Report,
@@ -223,9 +224,14 @@ class Flow:
                 (visible if self.door.fields_today(item, parties, now) else withheld).append(item)
             self._withhold(unit, withheld)
             unit.parcels.release([item.parcel for item in visible], now)
-            unit.reports.mark_released(report_id, now)
+            unit.reports.mark_released(report_id, self._delivered(visible), now)
             unit.sealed.delete([report_id], status.blob_bucket.deadline)
             unit.audit.append_all(self._release_entries(report_id, visible))
+
+    def _delivered(self, items: list[GrantedParcel]) -> Delivered:
+        recipients = {item.parcel.recipient.member_id for item in items}
+        records = sum(item.parcel.record_count or 0 for item in items)
+        return Delivered.suppressed(records, len(recipients), self.minimum_cell)
 
     def _withhold(self, unit: Unit, items: list[GrantedParcel]) -> None:
         for item in items:

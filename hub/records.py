@@ -34,6 +34,7 @@ Attribution appends:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 import polars as pl
@@ -318,6 +319,19 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """How much of a report went out, and to how many; ``None`` where the figure would single somebody out."""
+
+    records: int | None
+    recipients: int | None
+
+    @classmethod
+    def suppressed(cls, records: int, recipients: int, minimum: int) -> Self:
+        """Return both figures, or neither where one is below ``minimum``: together they say more than each."""
+        return cls(records, recipients) if min(records, recipients) >= minimum else cls(None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class ReportStatus:
     """A stored report as its reporter may see it; holds none of its secrets."""
 
@@ -335,6 +349,7 @@ class ReportStatus:
     rows_refused: int
     hold_reason: HoldReason | None
     decided_by: str | None
+    delivered: Delivered
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,29 +64,18 @@ class Hub:
 
     # --- a reporter asks ------------------------------------------------------------------------------
 
-    def own_reports(
-        self, caller: Caller, *, before: tuple[datetime, UUID] | None, limit: int
-    ) -> list[tuple[ReportStatus, tuple[int | None, int | None]]]:
-        """Return the caller's reports, newest first, each with what was delivered of it, suppressed."""
+    def own_reports(self, caller: Caller, *, before: tuple[datetime, UUID] | None, limit: int) -> list[ReportStatus]:
+        """Return the caller's reports, newest first."""
         with self.store.reading() as unit:
-            page = unit.reports.page(caller.member_id, before=before, limit=limit)
-            delivered = unit.reports.delivered([status.id for status in page])
-        return [(status, self._suppressed(delivered.get(status.id, (0, 0)))) for status in page]
+            return unit.reports.page(caller.member_id, before=before, limit=limit)
 
-    def own_report(self, caller: Caller, report_id: UUID) -> tuple[ReportStatus, tuple[int | None, int | None]]:
+    def own_report(self, caller: Caller, report_id: UUID) -> ReportStatus:
         """Return one of the caller's reports."""
         with self.store.reading() as unit:
             status = unit.reports.status(report_id)
-            if status is None or status.member_id != caller.member_id:
-                raise NotFound("You have no such report.", expected="the id of a report of yours")
-            delivered = unit.reports.delivered([report_id])
-        return status, self._suppressed(delivered.get(report_id, (0, 0)))
-
-    def _suppressed(self, counts: tuple[int, int]) -> tuple[int | None, int | None]:
-        minimum = self.settings.statistics.minimum_cell
-        if min(counts) < minimum:
-            return None, None
-        return counts
+        if status is None or status.member_id != caller.member_id:
+            raise NotFound("You have no such report.", expected="the id of a report of yours")
+        return status
 
     # --- a recipient asks -----------------------------------------------------------------------------
 
@@ -187,7 +176,7 @@ def open_store(settings: Settings, program: str, clock: Clock | None = None, *, 
     engine = make_engine(
         target, application_name=f"kessetsu-{program}", pool_size=pool_size or settings.database.pool_size
     )
-    return Store(engine, clock or SystemClock())
+    return Store(engine, clock or SystemClock(), minimum_cell=settings.statistics.minimum_cell)
 
 
 def target_of(settings: Settings, program: str) -> DatabaseTarget:

@@ -89,7 +89,7 @@ class ReportModel(Model):
     delivered: Delivered
 
     @classmethod
-    def of(cls, status: ReportStatus, delivered: tuple[int | None, int | None]) -> Self:
+    def of(cls, status: ReportStatus) -> Self:
         """Translate a report's status."""
         return cls(
             report_id=status.id,
@@ -102,7 +102,7 @@ class ReportModel(Model):
             rows_taken=status.rows_taken,
             rows_refused=status.rows_refused,
             hold_reason=status.hold_reason,
-            delivered=Delivered(records=delivered[0], recipients=delivered[1]),
+            delivered=Delivered(records=status.delivered.records, recipients=status.delivered.recipients),
         )
 
 

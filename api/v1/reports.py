@@ -92,9 +92,9 @@ def list_reports(
 ) -> ReportPage:
     """List own reports, newest first."""
     page = hub.own_reports(caller, before=_position(cursor), limit=limit)
-    following = page[-1][0] if len(page) == limit else None
+    following = page[-1] if len(page) == limit else None
     return ReportPage(
-        reports=[ReportModel.of(status, delivered) for status, delivered in page],
+        reports=[ReportModel.of(status) for status in page],
         next=None if following is None else _cursor(following.received_at, following.id),
     )
 
@@ -107,7 +107,7 @@ def list_reports(
 )
 def show_report(report_id: UUID, caller: AnyMember, hub: TheHub) -> ReportModel:
     """Show how far one of one's own reports has come."""
-    return ReportModel.of(*hub.own_report(caller, report_id))
+    return ReportModel.of(hub.own_report(caller, report_id))
 
 
 @router.post(

@@ -230,10 +230,10 @@ class Certificate:
     """The hub's signed statement that something of the caller's was erased, and when."""
 
     certificate_id: str
-    body: Mapping[str, object]
+    statement: Mapping[str, object]
     """What was erased, and the moments its key and its rows went."""
     signature: str
-    """Ed25519 over the canonical JSON (RFC 8785) of ``body``; base64."""
+    """Ed25519 over the canonical JSON (RFC 8785) of ``statement``; base64."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,13 @@ _SUM_UP = text("""
         SELECT report_id, code, sum(records)::integer AS records FROM standing GROUP BY report_id, code
     ), stored AS (
         INSERT INTO outcome_totals AS total (report_id, code, records)
-        SELECT report_id, code, records FROM summed WHERE records > 0
+        SELECT report_id, code, records FROM summed WHERE records >= :minimum
         ON CONFLICT (report_id, code) DO UPDATE SET records = total.records + excluded.records
     )
     SELECT coalesce(sum(records), 0)::integer FROM summed
 """)
 """Adds the standing outcome of every answered row to its report's totals, without a row per record: where all rows
-were answered at once, only the rows answered after that are looked at singly."""
+were answered at once, only the rows answered after that are looked at singly. What is too small to be kept is not."""
 
 _DROP_PARTITION = text("SELECT drop_sealed_partition(:deadline)")
 
@@ -55,10 +55,11 @@ _DROP_PARTITION = text("SELECT drop_sealed_partition(:deadline)")
 class ErasureRepository:
     """One erasure; see :class:`hub.retention.ports.Erasure`."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, minimum_cell: int) -> None:
         """Work over ``connection``."""
         self._connection = connection
         self._clock = clock
+        self._minimum_cell = minimum_cell
         self._log = AuditRepository(connection)
         self._certificates = CertificateRepository(connection)
         self._owners: set[UUID] = set()
@@ -117,7 +118,7 @@ class ErasureRepository:
             return DroppedCounts(0, 0, 0, 0)
         ids = [row.id for row in found]
         self._owners.update(row.capacity_id for row in found)
-        summed = int(self._connection.execute(_SUM_UP, {"parcels": ids}).scalar_one())
+        summed = int(self._connection.execute(_SUM_UP, {"parcels": ids, "minimum": self._minimum_cell}).scalar_one())
         for table in (outcomes, outcome_pushes):
             self._connection.execute(delete(table).where(table.c.parcel_id.in_(ids)))
         self._connection.execute(

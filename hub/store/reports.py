@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hub.intake.envelope import public_envelope
 from hub.intake.step import Arrival
-from hub.records import Bucket, ReportStatus, RowError, SpoofingAssessment, StoredPush
-from hub.store.tables import outcome_totals, parcels, reports
-from hub.vocabulary import DataClass, HoldReason, ParcelState, ReportKind, ReportState, Severity
+from hub.records import Bucket, Delivered, ReportStatus, RowError, SpoofingAssessment, StoredPush
+from hub.store.tables import outcome_totals, reports
+from hub.vocabulary import DataClass, HoldReason, ReportKind, ReportState, Severity
 
 _HAS_NO_JOB = text(
     "NOT EXISTS (SELECT FROM jobs.procrastinate_jobs AS job WHERE job.status IN ('todo', 'doing')"
@@ -94,22 +94,6 @@ class ReportRepository:
         query = query.order_by(reports.c.received_at.desc(), reports.c.id.desc()).limit(limit)
         return [_status(row) for row in self._connection.execute(query).mappings()]
 
-    def delivered(self, report_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-        """Return (parcels' records, recipients) delivered of each report, unsuppressed: for suppression only."""
-        query = (
-            select(
-                parcels.c.report_id,
-                func.coalesce(func.sum(parcels.c.record_count), 0),
-                func.count(parcels.c.member_id.distinct()),
-            )
-            .where(
-                parcels.c.report_id.in_(list(report_ids)),
-                parcels.c.state.in_([ParcelState.RELEASED.value, ParcelState.RECALLED.value]),
-            )
-            .group_by(parcels.c.report_id)
-        )
-        return {row[0]: (int(row[1]), int(row[2])) for row in self._connection.execute(query)}
-
     def hold(self, report_id: UUID, reason: HoldReason, figures: SpoofingAssessment, bucket: Bucket) -> None:
         """Stop a received report for an officer; its blob now stands in ``bucket``."""
         self._move(
@@ -133,9 +117,16 @@ class ReportRepository:
         """Record that all parcels of a report are staged."""
         self._move(report_id, ReportState.RECEIVED, state=ReportState.SEALED.value, sealed_at=at)
 
-    def mark_released(self, report_id: UUID, at: datetime) -> None:
-        """Record that all parcels of a report are visible."""
-        self._move(report_id, ReportState.SEALED, state=ReportState.RELEASED.value, released_at=at)
+    def mark_released(self, report_id: UUID, delivered: Delivered, at: datetime) -> None:
+        """Record that all parcels of a report are visible, and how much that was, suppressed."""
+        self._move(
+            report_id,
+            ReportState.SEALED,
+            state=ReportState.RELEASED.value,
+            released_at=at,
+            delivered_records=delivered.records,
+            delivered_recipients=delivered.recipients,
+        )
 
     def withdraw(self, report_id: UUID, at: datetime) -> None:
         """End a report by its sender's will, whatever state it is in."""
@@ -204,4 +195,5 @@ def _status(row: RowMapping) -> ReportStatus:
         rows_refused=row["rows_refused"],
         hold_reason=None if row["hold_reason"] is None else HoldReason(row["hold_reason"]),
         decided_by=row["decided_by"],
+        delivered=Delivered(row["delivered_records"], row["delivered_recipients"]),
     )

@@ -222,6 +222,8 @@ reports = Table(
     Column("decision_reason", Text),
     _instant("sealed_at", nullable=True),
     _instant("released_at", nullable=True),
+    Column("delivered_records", Integer, comment="Null where too small to be told."),
+    Column("delivered_recipients", Integer, comment="Null where too small to be told."),
     _instant("ended_at", nullable=True),
     _one_of("state", ReportState),
     _one_of("kind", ReportKind),

@@ -113,10 +113,14 @@ class Unit:
 class Store:
     """Opens units of work and turns the database's troubles into the domain's."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        """Work over ``engine``, which fixes the database role and so the verbs."""
+    def __init__(self, engine: Engine, clock: Clock, *, minimum_cell: int) -> None:
+        """Work over ``engine``, which fixes the database role and so the verbs.
+
+        ``minimum_cell``: counts below this do not outlive what they count.
+        """
         self.engine = engine
         self._clock = clock
+        self._minimum_cell = minimum_cell
         self._partitions: set[datetime] = set()
 
     def ensure_partitions(self, deadlines: Iterable[datetime]) -> None:
@@ -147,7 +151,7 @@ class Store:
     def erasing(self) -> Iterator[ErasureRepository]:
         """One erasure: a transaction in which rows go and their certificate comes."""
         with self.writing() as unit:
-            yield ErasureRepository(unit.connection, self._clock)
+            yield ErasureRepository(unit.connection, self._clock, self._minimum_cell)
 
     def overdue(self, now: datetime) -> list[Bucket]:
         """Return buckets that should have been erased by ``now``."""

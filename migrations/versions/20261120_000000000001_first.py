@@ -332,6 +332,8 @@ def upgrade() -> None:
         sa.Column("decision_reason", sa.Text(), nullable=True),
         sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("delivered_records", sa.Integer(), nullable=True, comment="Null where too small to be told."),
+        sa.Column("delivered_recipients", sa.Integer(), nullable=True, comment="Null where too small to be told."),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "hold_reason IN ('spoofed-sources', 'no-prefix-table')", name=op.f("ck_reports_hold_reason_known")

@@ -77,7 +77,9 @@ class Instance:
         self._client: httpx.Client | None = None
 
     def _hub(self, role: Role) -> Hub:
-        return Hub.of(self.settings, Store(self.database.engine(role), self.clock), self.clock)
+        minimum = self.settings.statistics.minimum_cell
+        store = Store(self.database.engine(role), self.clock, minimum_cell=minimum)
+        return Hub.of(self.settings, store, self.clock)
 
     @property
     def client(self) -> httpx.Client:

@@ -163,7 +163,7 @@ def _flat(certificate: "Certificate") -> str:
     return pairs(
         [
             (say("Certificate"), certificate.certificate_id),
-            *((name, str(value)) for name, value in certificate.body.items()),
+            *((name, str(value)) for name, value in certificate.statement.items()),
             (say("Signature"), certificate.signature),
         ]
     )

@@ -368,7 +368,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def certificates(self) -> Say:
         """List one certificate."""
-        certificate = {"certificate_id": "c-1", "body": {"deadline": DEADLINE}, "signature": "x"}
+        certificate = {"certificate_id": "c-1", "statement": {"deadline": DEADLINE}, "signature": "x"}
         return ok({"certificates": [certificate], "public_key": "k"})
 
     def me(self) -> Say:

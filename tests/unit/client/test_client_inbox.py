@@ -257,7 +257,7 @@ class TestOwn:
         me = ask("me")
         assert (me.standing, me.scopes, me.token_expires_at) == ("active", ("push", "inbox"), instant(DEADLINE))
         found = ask("certificates")
-        assert (found.public_key, found.certificates[0].body) == ("k", {"deadline": DEADLINE})
+        assert (found.public_key, found.certificates[0].statement) == ("k", {"deadline": DEADLINE})
 
 
 class TestAnswers:
