@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -26,10 +25,11 @@ def pushed(instance: Instance, parties: dict[str, Party]) -> Instance:
     return instance
 
 
-def run(instance: Instance, statement: str, *values: Any) -> None:
+def run(instance: Instance, statement: str) -> None:
     """Do something to the queue that a worker did, or that happened to it."""
     with closing(instance.database.connect()) as connection:
-        connection.execute(statement.encode(), values or None)
+        connection.execute("SET search_path = public, jobs")  # procrastinate's triggers name its tables so
+        connection.execute(statement.encode())
 
 
 class TestRescue:
