@@ -194,7 +194,7 @@ def routes() -> Iterator[str]:
     for router in ROUTERS:
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            yield from (f"{method} {route.path}" for method in route.methods)
+            yield from (f"{method} {route.path}" for method in route.methods or ())
 
 
 def records() -> str:

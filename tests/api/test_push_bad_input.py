@@ -276,7 +276,7 @@ class TestForm:
     @pytest.mark.parametrize("key", ["", "x" * 129, "two words", "caf\xe9"])
     def test_keys(self, shared: Instance, alice: Party, key: str) -> None:
         """A key is 1 to 128 visible ASCII characters."""
-        headers = {**push_headers(alice), "Idempotency-Key": key.encode("latin-1")}
+        headers = httpx.Headers({**push_headers(alice), "Idempotency-Key": key}, encoding="latin-1")
         answer = shared.client.post("/v1/reports", content=good_form(SOURCES), headers=headers)
 
         assert answer.status_code == 422, answer.text
