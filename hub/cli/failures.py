@@ -35,7 +35,15 @@ MEANINGS: Final = {
     UNAVAILABLE: "Something the hub needs does not answer, or a check found a fault.",
 }
 
+
+class CheckFailed(Unavailable):
+    """A check found a fault; what it found has been shown already."""
+
+    code = "check-failed"
+
+
 _HEADLINES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (CheckFailed, "A check found a fault."),
     (StorageFull, "There is no room."),
     (KeyServiceDown, "The key store cannot be used."),
     (Unavailable, "It cannot be done now."),
@@ -47,12 +55,6 @@ _HEADLINES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (KeyDestroyed, "It was erased or recalled."),
     (OSError, "This machine cannot do it."),
 )
-
-
-class CheckFailed(Unavailable):
-    """A check found a fault; what it found has been shown already."""
-
-    code = "check-failed"
 
 
 def tell(error: KessetsuError | OSError, *, as_json: bool) -> int:

@@ -25,6 +25,7 @@ MESSAGES: Final[dict[str, str]] = {
     "got": "受け取った値",
     "expected": "期待される値",
     "what to do": "対処",
+    "A check found a fault.": "検査で異常が見つかりました。",
     "There is no room.": "空き容量がありません。",
     "The key store cannot be used.": "鍵ストアが使えません。",
     "It cannot be done now.": "今は処理できません。",

@@ -15,6 +15,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     _head_bytes = 0
     _in_head = True
+    _shared = False
+    """Whether what was just read holds the end of something else too, and so says nothing of the head's size."""
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -29,8 +31,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and count what belongs to a head that goes on."""
+        self._shared = not self._in_head
         super().data_received(data)
-        if not self._in_head:
+        if not self._in_head or self._shared:
             return
         self._head_bytes += len(data)
         if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
@@ -44,7 +47,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Note that the head is there."""
-        self._in_head = False
+        self._in_head, self._shared = False, True
         self._stop_waiting()
         super().on_headers_complete()
 
