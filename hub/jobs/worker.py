@@ -1,13 +1,17 @@
 """The worker: takes reports from the queue, erases at deadlines, numbers the log, picks up what was dropped."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any, LiteralString
 from uuid import UUID
 
+import psycopg
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import ConnectorException
 
 from hub.audit.sequencer import integrate
 from hub.flow import PROCESS_REPORT, REPORTS_QUEUE, enqueue
@@ -22,6 +26,8 @@ ERASE_EVERY = timedelta(seconds=1)
 NUMBER_EVERY = timedelta(milliseconds=500)
 """Half of the second the log may be behind."""
 RESCUE_EVERY = timedelta(seconds=5)
+RETURN_AFTER = timedelta(seconds=1)
+"""Between losing the database and going back to the queue."""
 PRUNE_EVERY = timedelta(hours=24)
 ORPHANED_AFTER = timedelta(seconds=30)
 """A report that has no job for so long has lost it."""
@@ -33,7 +39,7 @@ _AGAIN = RetryStrategy(wait=1, linear_wait=2)
 def run(hub: Hub, *, queues: Sequence[str] = (REPORTS_QUEUE,)) -> None:
     """Work until told to stop (SIGTERM, SIGINT), finishing the job at hand."""
     with _beating(duties(hub)):
-        asyncio.run(_work(hub, queues))
+        asyncio.run(_work_until_told(hub, queues))
 
 
 def duties(hub: Hub) -> list[Duty]:
@@ -72,8 +78,29 @@ def rescue(hub: Hub) -> int:
     return revived + len(orphans)
 
 
+async def _work_until_told(hub: Hub, queues: Sequence[str]) -> None:
+    """Go back to the queue whenever the database was lost: procrastinate's own loop ends then, well or with an error.
+
+    Each time it is another worker to the queue, so that jobs whose end could not be written down are rescued.
+    """
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    telling = asyncio.create_task(told.wait())
+    while not told.is_set():
+        working = asyncio.create_task(_work(hub, queues))
+        await asyncio.wait((working, telling), return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()  # the job at hand is finished first
+        with suppress(asyncio.CancelledError, ConnectorException, psycopg.OperationalError):
+            await working
+        if not told.is_set():
+            _log.warning("queue-lost")
+            await asyncio.wait((telling,), timeout=RETURN_AFTER.total_seconds())
+
+
 async def _work(hub: Hub, queues: Sequence[str]) -> None:
-    app = _app(hub)
+    ending = asyncio.current_task()
+    app = _app(hub, lambda: None if ending is None else ending.cancel())
     settings = hub.settings.worker
     async with app.open_async():
         await app.run_worker_async(
@@ -84,13 +111,31 @@ async def _work(hub: Hub, queues: Sequence[str]) -> None:
             update_heartbeat_interval=settings.heartbeat_seconds,
             stalled_worker_timeout=settings.stalled_after_seconds,
             delete_jobs="successful",
-            install_signal_handlers=True,
+            install_signal_handlers=False,
         )
 
 
-def _app(hub: Hub) -> App:
+class _Queue(PsycopgConnector):
+    """Tells when something could not be written down, which procrastinate takes note of for some statements only.
+
+    Otherwise a job would count as being done for as long as its worker lives, and nobody would do it.
+    """
+
+    def __init__(self, failed: Callable[[], object], **options: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(**options)
+        self._failed = failed
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:  # noqa: ANN401 - as the base
+        try:
+            await super().execute_query_async(query, **arguments)
+        except ConnectorException:
+            self._failed()
+            raise
+
+
+def _app(hub: Hub, failed: Callable[[], object]) -> App:
     target = target_of(hub.settings, "worker")
-    connector = PsycopgConnector(kwargs=target.parameters("kessetsu-queue"), min_size=1, max_size=4)
+    connector = _Queue(failed, kwargs=target.parameters("kessetsu-queue"), min_size=1, max_size=4)
     app = App(connector=connector)
 
     @app.task(name=PROCESS_REPORT, queue=REPORTS_QUEUE, retry=_AGAIN, pass_context=True)
