@@ -2,7 +2,7 @@
 
 The key comes first because it is what makes copies die: a wrapped key that stood in a row survives in
 write-ahead logs and backups, and without the bucket's key it opens nothing. Killed at any point, the next sweep
-finishes: the key store lists keys that are due, storage lists rows that are.
+finishes: the key store lists keys that are due and erasures that were not certified yet, storage lists rows.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ def sweep(store: ErasureStore, keys: KeyService, signer: CertificateSigner, cloc
     failures: list[KessetsuError] = []
     keyless: list[Bucket] = []
     certificates: list[Certificate] = []
-    for bucket in _in_order({*keys.due(now), *store.overdue(now)}):
+    for bucket in _in_order({*keys.due(now), *keys.unfinished(now), *store.overdue(now)}):
         with _kept_for_later(failures):
             keys.destroy(bucket)
             if bucket.deadline <= now:  # else a destruction before the deadline that was cut short: only the key goes
@@ -74,19 +74,19 @@ def erase(
     key_destroyed_at = keys.destroy(bucket)
     with store.erasing() as erasure:
         counts = erasure.drop(bucket)
-        earlier = erasure.certificate_of(bucket)
-        if earlier is not None:
-            return earlier
-        certificate = certify(
-            uuid4(),
-            bucket,
-            counts,
-            parcel_id=None,
-            key_destroyed_at=key_destroyed_at,
-            rows_dropped_at=clock.now(),
-            signer=signer,
-        )
-        _record(erasure, certificate)
+        certificate = erasure.certificate_of(bucket)
+        if certificate is None:
+            certificate = certify(
+                uuid4(),
+                bucket,
+                counts,
+                parcel_id=None,
+                key_destroyed_at=key_destroyed_at,
+                rows_dropped_at=clock.now(),
+                signer=signer,
+            )
+            _record(erasure, certificate)
+    keys.conclude(bucket)  # a bucket that held no rows is known here alone until it is certified
     return certificate
 
 

@@ -4,6 +4,7 @@
     <root>/<class>/<deadline>.key             the bucket key, wrapped by the master key
     <root>/<class>/<deadline>.destroyed       from here on no key is made or used for the bucket
     <root>/<class>/<deadline>.moment          when the key was certainly gone
+    <root>/<class>/<deadline>.certified       the same, once the erasure of all it sealed was certified
 
 Several processes use the directory at once without locks. What decides is the file system: a name is linked
 once, the tombstone stands before the key goes, and whoever makes a key looks for the tombstone afterwards.
@@ -36,8 +37,8 @@ TOMBSTONES_KEPT = timedelta(days=90)
 """After this a bucket's name is free again; its deadline alone keeps it closed."""
 
 _MARKER = "kessetsu-key-store"
-_KEY, _DESTROYED, _MOMENT = ".key", ".destroyed", ".moment"
-_SUFFIXES = (_KEY, _DESTROYED, _MOMENT)
+_KEY, _DESTROYED, _MOMENT, _CERTIFIED = ".key", ".destroyed", ".moment", ".certified"
+_SUFFIXES = (_KEY, _DESTROYED, _MOMENT, _CERTIFIED)
 _STALE = timedelta(days=1)
 _MAX_FILE = 4096
 
@@ -196,7 +197,6 @@ class KeyService:
             StorageFull: no room for the proof. A key past its deadline is gone all the same.
             KeyServiceDown: the store is not there or broken.
         """
-        moment = self._path(bucket, _MOMENT)
         with key_store_troubles():
             self._require_store()
             with suppress(OSError) if self._clock.now() >= bucket.deadline else nullcontext():
@@ -204,9 +204,28 @@ class KeyService:
             shred(self._path(bucket, _KEY))
             if not self._is_closed(bucket):
                 place(self._path(bucket, _DESTROYED), b"")
-            if not moment.exists():
-                place(moment, self._clock.now().astimezone(UTC).isoformat().encode())
-            return datetime.fromisoformat(_content(moment).decode())
+            if not any(self._path(bucket, suffix).exists() for suffix in (_MOMENT, _CERTIFIED)):
+                place(self._path(bucket, _MOMENT), self._clock.now().astimezone(UTC).isoformat().encode())
+            return datetime.fromisoformat(self._moment(bucket).decode())
+
+    def conclude(self, bucket: Bucket) -> None:
+        """Note that what a destroyed key had sealed is erased and certified; again changes nothing.
+
+        Raises:
+            KeyServiceDown: the store is not there or broken.
+        """
+        with key_store_troubles(), suppress(FileNotFoundError):
+            self._path(bucket, _MOMENT).replace(self._path(bucket, _CERTIFIED))
+            sync_directory(self._path(bucket, _MOMENT).parent)
+
+    def unfinished(self, now: datetime) -> list[Bucket]:
+        """Return the buckets past their deadline whose key is gone and whose erasure is not yet certified."""
+        found: set[Bucket] = set()
+        with key_store_troubles():
+            for each in DataClass:
+                *_, moments, _ = self._stems(each)
+                found |= _buckets(each, {stem for stem in moments if stem <= _stem(now)})
+        return _in_order(found)
 
     def live(self, data_class: DataClass | None = None) -> list[Bucket]:
         """Return the buckets whose key can be used now, of one class or of all, by class and deadline."""
@@ -214,7 +233,7 @@ class KeyService:
         alive: set[Bucket] = set()
         with key_store_troubles():
             for each in DataClass if data_class is None else (data_class,):
-                there, tombstones, _ = self._stems(each)
+                there, tombstones, *_ = self._stems(each)
                 alive |= _buckets(each, {stem for stem in there - tombstones if stem > now})
         return _in_order(alive)
 
@@ -223,9 +242,9 @@ class KeyService:
         found: set[Bucket] = set()
         with key_store_troubles():
             for each in DataClass:
-                there, tombstones, moments = self._stems(each)
+                there, tombstones, moments, certified = self._stems(each)
                 late = {stem for stem in there if stem <= _stem(now)}
-                found |= _buckets(each, late | (there & tombstones) | (tombstones - moments))
+                found |= _buckets(each, late | (there & tombstones) | (tombstones - moments - certified))
         return _in_order(found)
 
     def prune(self) -> int:
@@ -234,11 +253,12 @@ class KeyService:
         removed = 0
         with key_store_troubles():
             for each in DataClass:
-                there, tombstones, moments = self._stems(each)
-                for bucket in _buckets(each, (tombstones | moments) - there):
+                there, tombstones, moments, certified = self._stems(each)
+                for bucket in _buckets(each, (tombstones | moments | certified) - there):
                     if bucket.deadline + TOMBSTONES_KEPT <= now:
                         self._path(bucket, _DESTROYED).unlink(missing_ok=True)  # first, or it would look half destroyed
-                        self._path(bucket, _MOMENT).unlink(missing_ok=True)
+                        for suffix in (_MOMENT, _CERTIFIED):
+                            self._path(bucket, suffix).unlink(missing_ok=True)
                         removed += 1
             return removed + self._remove_leftovers(now - _STALE)
 
@@ -288,9 +308,15 @@ class KeyService:
     def _path(self, bucket: Bucket, suffix: str) -> Path:
         return self._root / f"{_name(bucket)}{suffix}"
 
-    def _stems(self, data_class: DataClass) -> tuple[set[str], set[str], set[str]]:
-        """Return the names that have a key, a tombstone, a moment, in one pass: asked for every second."""
-        found: tuple[set[str], set[str], set[str]] = (set(), set(), set())
+    def _moment(self, bucket: Bucket) -> bytes:
+        try:
+            return _content(self._path(bucket, _MOMENT))
+        except FileNotFoundError:
+            return _content(self._path(bucket, _CERTIFIED))
+
+    def _stems(self, data_class: DataClass) -> tuple[set[str], set[str], set[str], set[str]]:
+        """Return the names that have a file of each of the four kinds, in one pass: asked for every second."""
+        found: tuple[set[str], set[str], set[str], set[str]] = (set(), set(), set(), set())
         with os.scandir(self._root / data_class.value) as entries:
             for entry in entries:
                 stem, dot, suffix = entry.name.rpartition(".")
