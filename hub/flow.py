@@ -112,6 +112,7 @@ class Flow:
             self.store.ensure_partitions([bucket.deadline])
             with self.store.writing() as unit:
                 require_active(unit.members.standing_locked(push.caller.member_id))
+                unit.credentials.require_in_force(push.caller.credential_id, self.clock.now())
                 if unit.reports.add(arrival, tag):
                     unit.sealed.put([blob], self.clock)
                     unit.audit.append(self._entry(Act.PUSHED, push.caller.credential_id, report=arrival.report_id))
@@ -221,7 +222,7 @@ class Flow:
             visible: list[GrantedParcel] = []
             withheld: list[GrantedParcel] = []
             for item in staged:
-                (visible if self.door.fields_today(item, parties, now) else withheld).append(item)
+                (visible if self.door.verdict_today(item, parties, now) else withheld).append(item)
             self._withhold(unit, withheld)
             unit.parcels.release([item.parcel for item in visible], now)
             unit.reports.mark_released(report_id, self._delivered(visible), now)

@@ -82,8 +82,8 @@ class Hub:
     def describe_parcel(self, caller: Caller, parcel_id: UUID) -> tuple[Described, list[tuple[Reason, Reason]]]:
         """Return a parcel without records, and why it shows what it shows, in English and Japanese."""
         described = self.inbox.describe(caller, parcel_id)
-        english = explain(described.item.grant, self.door.engine.rules, "en").reasons
-        japanese = explain(described.item.grant, self.door.engine.rules, "ja").reasons
+        english = explain(described.verdict, self.door.engine.rules, "en").reasons
+        japanese = explain(described.verdict, self.door.engine.rules, "ja").reasons
         return described, list(zip(english, japanese, strict=True))
 
     def read_parcel(self, caller: Caller, parcel_id: UUID, media: MediaType) -> SecretBody:
@@ -166,7 +166,7 @@ class Hub:
             minimum_cell=settings.statistics.minimum_cell,
         )
         inbox = Inbox(store, door, narrow_frame, partial(open_all, keys), clock)
-        recalls = RecallDesk(store, clock)
+        recalls = RecallDesk(store, clock, settings.statistics.minimum_cell)
         return cls(settings, clock, store, keys, signer, door, retention, directory, flow, inbox, recalls)
 
 

@@ -122,7 +122,7 @@ class Withdrawal(Model):
 class Withdrawn(Model):
     """What taking a report back set off."""
 
-    recalls: int = Field(description="Delivered parcels that are recalled")
+    recalls: int | None = Field(description="Delivered parcels that are recalled; null where too few to be told")
 
 
 class ParcelModel(Model):
@@ -182,7 +182,7 @@ class ParcelDetail(ParcelModel):
         item = described.item
         return cls(
             **_parcel(item),
-            fields=sorted(described.fields),
+            fields=sorted(described.verdict.fields),
             header=described.header,
             decided_at=item.grant.decided_at,
             policy_hash=item.grant.policy_hash,

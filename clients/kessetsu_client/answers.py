@@ -207,7 +207,8 @@ class Recall:
 class Withdrawal:
     """How many deliveries the withdrawal of a report called back."""
 
-    recalls: int
+    recalls: int | None
+    """Delivered parcels that are recalled; ``None`` where too few to be told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from hub.delivery.render import MediaType, readable, to_body
 from hub.errors import Conflict, Gone, KeyDestroyed, NotFound
 from hub.frames import from_arrow
 from hub.members.credentials import require
-from hub.records import Caller, GrantedParcel, OutcomeBatch, Sealed
+from hub.records import Caller, GrantedParcel, OutcomeBatch, Sealed, Verdict
 from hub.vocabulary import Field, OutcomeCode, ParcelState, Scope
 
 HEADER_FIELDS = {
@@ -40,14 +40,14 @@ PAGE_LIMIT = 500
 class Door(Protocol):
     """The one door out; :class:`hub.disclosure.door.Door`."""
 
-    def fields_today(
+    def verdict_today(
         self,
         item: GrantedParcel,
         parties: Any,  # noqa: ANN401 - passes through to the door unopened
         now: datetime,
         /,
-    ) -> frozenset[Field]:
-        """Return the fields granted at sealing that today's policy still grants."""
+    ) -> Verdict:
+        """Return what today's policy leaves of what was granted at sealing, and why."""
         ...
 
 
@@ -78,7 +78,8 @@ class Described:
     """A parcel without its records."""
 
     item: GrantedParcel
-    fields: frozenset[Field]
+    verdict: Verdict
+    """What it shows this caller today, and why."""
     header: dict[str, object]
     """What is said once of all rows, as far as granted; empty where the parcel can no longer be read."""
 
@@ -104,13 +105,16 @@ class Inbox:
     clock: Clock
 
     def page(self, caller: Caller, wanted: InboxFilter) -> Page:
-        """List parcels, oldest first, from a position on."""
+        """List parcels, oldest first, from a position on; those that today's policy shows nothing of are left out."""
         require(caller, Scope.INBOX)
+        now = self.clock.now()
         with self.store.reading() as unit:
             version = unit.parcels.version(caller.capacity_id)
             found = unit.parcels.inbox(caller.capacity_id, wanted)
-        items = tuple(found[: wanted.limit])
-        position = wanted.after_seq if not items else items[-1].parcel.seq or wanted.after_seq
+            parties = unit.members.parties([caller.inbox_id], now)
+        page = found[: wanted.limit]
+        items = tuple(item for item in page if self._shown(item, parties, now))
+        position = wanted.after_seq if not page else page[-1].parcel.seq or wanted.after_seq
         return Page(items, more=len(found) > wanted.limit, position=position, version=version)
 
     def version(self, caller: Caller) -> str:
@@ -129,11 +133,7 @@ class Inbox:
         require(caller, Scope.INBOX)
         now = self.clock.now()
         with self.store.writing() as unit:
-            item = self._granted(unit, caller, parcel_id)
-            _require_readable(item, now)
-            fields = self._fields_today(unit, item, now)
-            if Field.SOURCE_ADDRESS not in fields:
-                raise _no_such_parcel()
+            item, fields = self._open_today(unit, caller, parcel_id, now)
             sealed = unit.sealed.get(parcel_id, item.parcel.bucket.deadline)
             unit.audit.append(self._entry(Act.READ, caller, item, now))
         return self._opened(item, fields, sealed)
@@ -144,18 +144,19 @@ class Inbox:
         now = self.clock.now()
         with self.store.reading() as unit:
             item = self._granted(unit, caller, parcel_id)
-            fields = self._fields_today(unit, item, now)
-            said = unit.reports.statement(item.parcel.report_id) if fields and _readable(item, now) else {}
+            verdict = self._verdict_today(unit, item, now)
+            if _readable(item, now) and not verdict:
+                raise _no_such_parcel()
+            said = unit.reports.statement(item.parcel.report_id) if _readable(item, now) else {}
         shown = {name: said[name] for name in _SAID_OF_ALL if said.get(name) is not None}
-        return Described(item, fields, _granted_header(shown, fields))
+        return Described(item, verdict, _granted_header(shown, verdict.fields))
 
     def acknowledge(self, caller: Caller, parcel_id: UUID) -> datetime:
         """Record that the recipient has the parcel; again changes nothing."""
         require(caller, Scope.INBOX)
         now = self.clock.now()
         with self.store.writing() as unit:
-            item = self._granted(unit, caller, parcel_id)
-            _require_readable(item, now)
+            item, _ = self._open_today(unit, caller, parcel_id, now)
             if item.parcel.acknowledged_at is None:
                 unit.audit.append(self._entry(Act.ACKNOWLEDGED, caller, item, now))
             return unit.parcels.acknowledge(parcel_id, now)
@@ -174,7 +175,7 @@ class Inbox:
             earlier = unit.outcomes.earlier(caller.capacity_id, key)
             if earlier is not None:
                 return _replayed(earlier, parcel_id, content)
-            _require_readable(item, now)
+            item, _ = self._open_today(unit, caller, parcel_id, now)
             recorded = check_outcomes(batches, item.parcel.record_count or 0)
             added = unit.outcomes.add(
                 parcel_id,
@@ -194,16 +195,35 @@ class Inbox:
         """Return the standing outcomes of a parcel."""
         require(caller, Scope.OUTCOMES)
         with self.store.reading() as unit:
-            item = self._granted(unit, caller, parcel_id)
-            _require_readable(item, self.clock.now())
+            item, _ = self._open_today(unit, caller, parcel_id, self.clock.now())
             count = item.parcel.record_count or 0
             standing = latest(unit.outcomes.of_parcel(parcel_id), count)
         settled = standing.keys() | set(item.parcel.recalled_rows)
         return Answered(standing, open=count - len(settled))
 
-    def _fields_today(self, unit: DeliveryUnit, item: GrantedParcel, now: datetime) -> frozenset[Field]:
+    def _open_today(
+        self, unit: DeliveryUnit, caller: Caller, parcel_id: UUID, now: datetime
+    ) -> tuple[GrantedParcel, frozenset[Field]]:
+        """Return a parcel that can be read and that today's policy still shows the caller something of."""
+        item = self._granted(unit, caller, parcel_id)
+        _require_readable(item, now)
+        verdict = self._verdict_today(unit, item, now)
+        if not verdict:
+            raise _no_such_parcel()
+        return item, verdict.fields
+
+    def _verdict_today(self, unit: DeliveryUnit, item: GrantedParcel, now: datetime) -> Verdict:
         parties = unit.members.parties([item.parcel.recipient.capacity_id], now)
-        return self.door.fields_today(item, parties, now)
+        return self.door.verdict_today(item, parties, now)
+
+    def _shown(
+        self,
+        item: GrantedParcel,
+        parties: Any,  # noqa: ANN401 - passes through to the door unopened
+        now: datetime,
+    ) -> bool:
+        """Tell whether a parcel may be listed; of an erased one only that it was there."""
+        return item.parcel.state is ParcelState.ERASED or bool(self.door.verdict_today(item, parties, now))
 
     def _granted(self, unit: DeliveryUnit, caller: Caller, parcel_id: UUID) -> GrantedParcel:
         item = unit.parcels.granted(parcel_id, caller.capacity_id)

@@ -121,6 +121,10 @@ class Recalls(Protocol):
         """Register one case per capacity that could read the parcel."""
         ...
 
+    def parcels_of_report(self, report_id: UUID) -> int:
+        """Return how many parcels of a report were recalled."""
+        ...
+
     def of_capacity(self, capacity_id: UUID, *, only_open: bool) -> list[Recall]:
         """Return a capacity's cases, newest first."""
         ...

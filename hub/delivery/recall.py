@@ -27,6 +27,8 @@ class RecallDesk:
 
     store: DeliveryStore
     clock: Clock
+    minimum_cell: int
+    """Counts below this are not told."""
 
     def recall(self, parcel_id: UUID, reason: RecallReason, *, rows: Sequence[int] | None, officer: str) -> None:
         """Recall a parcel, or some of its rows, by an officer's decision."""
@@ -37,8 +39,8 @@ class RecallDesk:
             _require_recallable(parcel, rows)
             self._recall(unit, parcel, reason, rows, by=officer)
 
-    def withdraw(self, caller: Caller, report_id: UUID, reason: RecallReason) -> int:
-        """Take a report back by its sender's will; returns how many delivered parcels are recalled.
+    def withdraw(self, caller: Caller, report_id: UUID, reason: RecallReason) -> int | None:
+        """Take a report back by its sender's will; returns how many parcels are recalled, ``None`` where too few.
 
         What was not delivered yet is deleted; what was is recalled. Again changes nothing.
         """
@@ -55,14 +57,15 @@ class RecallDesk:
             if status is None or status.member_id != caller.member_id:
                 raise NotFound("You have no such report.", expected="the id of a report of yours")
             if status.state is ReportState.WITHDRAWN:
-                return 0
-            delivered = [self._take_back(unit, parcel, reason, caller) for parcel in unit.parcels.of_report(report_id)]
+                return self._told(unit.recalls.parcels_of_report(report_id))
+            for parcel in unit.parcels.of_report(report_id):
+                self._take_back(unit, parcel, reason, caller)
             unit.sealed.delete([report_id], status.blob_bucket.deadline)
             unit.reports.withdraw(report_id, now)
             unit.audit.append(
                 AuditEntry.of(Act.WITHDRAWN, at=now, actor=caller.credential_id, report=report_id, reason=reason.value)
             )
-        return sum(delivered)
+            return self._told(unit.recalls.parcels_of_report(report_id))
 
     def open_cases(self, caller: Caller, *, only_open: bool) -> list[Recall]:
         """Return what the caller has to erase, or has erased."""
@@ -83,13 +86,16 @@ class RecallDesk:
             )
         return case
 
-    def _take_back(self, unit: DeliveryUnit, parcel: ParcelStatus, reason: RecallReason, caller: Caller) -> bool:
+    def _told(self, count: int) -> int | None:
+        """Suppress a small count: it would tell the sender whether one source's network is a member's."""
+        return count if count >= self.minimum_cell else None
+
+    def _take_back(self, unit: DeliveryUnit, parcel: ParcelStatus, reason: RecallReason, caller: Caller) -> None:
         if parcel.state is ParcelState.SEALED:
             unit.sealed.delete([parcel.id], parcel.bucket.deadline)
             unit.parcels.drop_staged([parcel.id], self.clock.now())
-            return False
-        self._recall(unit, parcel, reason, None, by=str(caller.credential_id))
-        return True
+        else:
+            self._recall(unit, parcel, reason, None, by=str(caller.credential_id))
 
     def _recall(
         self, unit: DeliveryUnit, parcel: ParcelStatus, reason: RecallReason, rows: Sequence[int] | None, *, by: str

@@ -1,15 +1,16 @@
 """The one door out: what a stored grant still opens today, for whom, and the marked body that leaves."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from hub.disclosure.engine import PolicyEngine
 from hub.disclosure.question import Question, RecordFacts
+from hub.disclosure.rules import UNKNOWN_RECIPIENT
 from hub.disclosure.secret_body import SecretBody, mark_secret
 from hub.disclosure.step import Parties, ask_again
-from hub.records import GrantedParcel, ParcelStatus
+from hub.records import GrantedParcel, ParcelStatus, Verdict
 from hub.vocabulary import Field, Relation
 
 
@@ -19,10 +20,14 @@ class Door:
 
     engine: PolicyEngine
 
-    def fields_today(self, item: GrantedParcel, parties: Parties, now: datetime) -> frozenset[Field]:
-        """Return granted ∩ today's policy for the grant's capacity; nothing where it is not known any more."""
+    def verdict_today(self, item: GrantedParcel, parties: Parties, now: datetime) -> Verdict:
+        """Return granted ∩ today's policy for the grant's capacity, and why; nothing where it is not known any more."""
         question = self._question(item, parties, now)
-        return frozenset() if question is None else ask_again(item.grant.fields, question, self.engine)
+        if question is None:
+            owner = item.parcel.recipient.member_id
+            return Verdict(item.grant.capacity_id, owner, frozenset(), (), (UNKNOWN_RECIPIENT,), self.engine.hash)
+        still = ask_again(item.grant.fields, question, self.engine)
+        return replace(self.engine.ask(question), fields=still)
 
     def mark(
         self, item: GrantedParcel, fields: frozenset[Field], media_type: str, content: Iterator[bytes]

@@ -64,10 +64,10 @@ def authenticate(token: str, store: CredentialStore, now: datetime) -> Caller:
         NotAuthenticated: malformed, unknown, expired or revoked; all four read the same from outside.
     """
     if _TOKEN.fullmatch(token) is None:
-        raise _refused()
+        raise refused()
     stored = store.by_digest(digest_of(token))
     if stored is None or not _in_force(stored, now):
-        raise _refused()
+        raise refused()
     return stored.caller
 
 
@@ -109,7 +109,8 @@ def require_active(standing: Standing) -> None:
         )
 
 
-def _refused() -> NotAuthenticated:
+def refused() -> NotAuthenticated:
+    """Return the one answer to a token that is malformed, unknown, expired or revoked."""
     return NotAuthenticated(
         "The token is missing, unknown, expired or revoked.",
         expected="Authorization: Bearer kst_…",

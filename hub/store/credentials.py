@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, insert, select, update
 
-from hub.members.credentials import IssuedToken, StoredCredential, digest_of, new_token
+from hub.members.credentials import IssuedToken, StoredCredential, digest_of, new_token, refused
 from hub.records import Caller
 from hub.store.tables import capacities, credentials, members
 from hub.vocabulary import CapacityKind, Scope, Standing
@@ -63,6 +63,18 @@ class CredentialRepository:
             delegator_id=row.delegator_id,
         )
         return StoredCredential(caller, row.expires_at, row.revoked_at, row.valid_from, row.valid_to)
+
+    def require_in_force(self, credential_id: UUID, now: datetime) -> None:
+        """Refuse a credential that ended since its request began.
+
+        Raises:
+            NotAuthenticated: revoked or expired meanwhile.
+        """
+        query = select(credentials.c.id).where(
+            credentials.c.id == credential_id, credentials.c.revoked_at.is_(None), credentials.c.expires_at > now
+        )
+        if self._connection.execute(query).one_or_none() is None:
+            raise refused()
 
     def about(self, credential_id: UUID) -> tuple[str, datetime]:
         """Return the member's name and the token's end."""

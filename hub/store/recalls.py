@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from hub.records import Recall
-from hub.store.tables import recalls
+from hub.store.tables import parcels, recalls
 from hub.vocabulary import RecallReason
 
 
@@ -42,6 +42,15 @@ class RecallRepository:
             for capacity_id in capacity_ids
         ]
         self._connection.execute(insert(recalls), cases)
+
+    def parcels_of_report(self, report_id: UUID) -> int:
+        """Return how many parcels of a report were recalled, in whole or in part."""
+        query = (
+            select(func.count(recalls.c.parcel_id.distinct()))
+            .join(parcels, parcels.c.id == recalls.c.parcel_id)
+            .where(parcels.c.report_id == report_id)
+        )
+        return int(self._connection.execute(query).scalar_one())
 
     def of_capacity(self, capacity_id: UUID, *, only_open: bool) -> list[Recall]:
         """Return a capacity's recalls, newest first."""

@@ -109,7 +109,6 @@ class TestRecall:
         assert second["report_id"] != first["report_id"]
         assert [parcel["state"] for parcel in instance.inbox(cast["bob"])] == ["recalled", "released"]
 
-    @pytest.mark.xfail(reason="a withdrawal tells the number of recalls unsuppressed")
     def test_a_withdrawal_does_not_tell_whose_network_it_was(self, instance: Instance, cast: dict[str, Party]) -> None:
         """What a report's figures withhold as too small, taking it back does not tell: one source could be tested."""
         member = deliver(instance, cast["alice"], ["60.1.2.3"])

@@ -50,7 +50,7 @@ POINTS: Final = (
     ("hub.store.parcels", "ParcelRepository.stage", "process: stage parcels and grants"),
     ("hub.store.facts", "FactRepository.add", "process: store counts"),
     ("hub.store.parcels", "ParcelRepository.staged", "release: read what is staged"),
-    ("hub.disclosure.door", "Door.fields_today", "release: ask policy again"),
+    ("hub.disclosure.door", "Door.verdict_today", "release: ask policy again"),
     ("hub.store.parcels", "ParcelRepository.release", "release: number the streams"),
     ("hub.store.sealed", "SealedRepository.delete", "release: delete the blob"),
     ("hub.store.audit", "AuditRepository.append_all", "release: audit entries"),

@@ -77,6 +77,7 @@ MESSAGES: Final = {
     "Delivered": "配達件数",
     "Recipients": "提供先数",
     "Held because": "保留の理由",
+    "Withdrawn; whatever was delivered of it is recalled.": "撤回しました。提供済みのものがあれば回収されます。",
     "Withdrawn; {recalls} deliveries are recalled.": "取り下げました。配達済み {recalls} 件を回収します。",
     # inbox
     "Parcel": "提供情報",

@@ -61,7 +61,7 @@ def withdraw(session: Session, report_id: str, reason: str) -> None:
     """Withdraw one report."""
     with session.client() as client:
         withdrawal = client.withdraw(report_id, reason)
-    session.write(withdrawal, lambda: say("Withdrawn; {recalls} deliveries are recalled.", recalls=withdrawal.recalls))
+    session.write(withdrawal, lambda: _told(withdrawal.recalls))
 
 
 COMMANDS: Final = (report,)
@@ -96,3 +96,9 @@ def _detail(item: "Report") -> str:
     if item.hold_reason is not None:
         lines.append((say("Held because"), item.hold_reason))
     return pairs(lines)
+
+
+def _told(recalls: int | None) -> str:
+    if recalls is None:
+        return say("Withdrawn; whatever was delivered of it is recalled.")
+    return say("Withdrawn; {recalls} deliveries are recalled.", recalls=recalls)
