@@ -60,7 +60,7 @@ def engine() -> PolicyEngine:
     return PolicyEngine.load(directory())
 
 
-def _word(words: type, text: str | None) -> Any:  # noqa: ANN401 - a word or, as in a careless push, anything
+def _word(words: type, text: str | None) -> Any:
     """Return the word, or what stands there instead: the question must refuse it, not this test."""
     return words(text) if text in list(words) else text
 
