@@ -3,6 +3,7 @@
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -22,6 +23,9 @@ from hub.wiring import Hub, open_hub
 GRACE_SECONDS: Final = 30
 _KEEP_ALIVE_SECONDS: Final = 15
 _MOST_CONNECTIONS: Final = 2_000
+_SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may keep others from running Python: a small request must not wait the usual 5 ms, again and
+again, for the one that checks a large push."""
 
 
 def serve(settings: Settings, listener: socket.socket, listening: Callable[[str], None]) -> None:
@@ -35,6 +39,7 @@ def serve(settings: Settings, listener: socket.socket, listening: Callable[[str]
         Unavailable: the database does not start.
     """
     settings.check_secrets(*_secrets_of(settings, "api"))
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with listener, _left_on_signals(), running_database(settings):
         require_migrated(settings, "api")
         server = uvicorn.Server(_configured(open_hub(settings, "api")))
