@@ -38,7 +38,10 @@ class ParcelRepository:
         )
 
     def staged(self, report_id: UUID) -> list[GrantedParcel]:
-        """Return a report's staged parcels with the recipient's own grant, in order of recipient."""
+        """Return a report's staged parcels with the recipient's own grant, in order of recipient; locked.
+
+        An erasure at their deadline waits until this transaction ends: it must not be undone by a release.
+        """
         query = (
             _granted()
             .where(
@@ -47,6 +50,7 @@ class ParcelRepository:
                 grants.c.capacity_id == parcels.c.capacity_id,
             )
             .order_by(parcels.c.capacity_id, parcels.c.deadline, parcels.c.id)
+            .with_for_update(of=parcels)
         )
         return [_granted_parcel(row) for row in self._connection.execute(query).mappings()]
 
