@@ -97,7 +97,7 @@ def _check_keys(stage: Stage) -> None:
     """Look into the key store: of every bucket a tombstone is left, of none the key."""
     bucket = Bucket(DataClass.DRILL_SHORT, _deadline(stage))
     store = stage.hub.settings.keys.store
-    keys, tombstones = list(store.rglob("*.key")), list(store.rglob("*.destroyed"))
+    keys, tombstones = _keys_left(stage), list(store.rglob("*.destroyed"))
     stage.promise(
         say(
             "Keys left: {keys}. {name} and {more} more are destroyed, and tombstones keep them so.",
@@ -110,11 +110,18 @@ def _check_keys(stage: Stage) -> None:
 
 
 def _stored_at_last(stage: Stage) -> tuple[int, int]:
-    """Count sealed rows once the last parcel's deadline has come, that of carriers not shown included."""
+    """Count sealed rows once the last parcel's deadline has come, that of carriers not shown included.
+
+    Rows that died within one sweep may go together, and the last key a sweep later: hence the look at both.
+    """
     last = _deadline(stage) + attack.WINDOW + _SWEPT_WITHIN
-    while any(stored := _stored(stage)) and stage.clock.now() < last:
+    while (any(stored := _stored(stage)) or _keys_left(stage)) and stage.clock.now() < last:
         time.sleep(_LOOK)
     return stored
+
+
+def _keys_left(stage: Stage) -> list[Path]:
+    return list(stage.hub.settings.keys.store.rglob("*.key"))
 
 
 def _stored(stage: Stage) -> tuple[int, int]:
