@@ -3,6 +3,7 @@
 import time
 from typing import Final
 
+from tests.benchmarks import cpu
 from tests.benchmarks.figures import Baseline, Figure, percentile
 from tests.benchmarks.others import PER_SECOND, asking
 from tests.benchmarks.pushing import push
@@ -18,7 +19,7 @@ _IDLE: Final = 5
 def beside(setting: Setting) -> list[Figure]:
     """Ask at a steady pace from before the first byte until after release, and then for a while of an idle hub."""
     waited: dict[str, list[float]] = {"receiving": [], "processing": [], "idle": []}
-    seconds = []
+    seconds, spent = [], []
     with setting.instance.running(setting.threads):
         asker = setting.instance.members[warm(setting)]
         for number in range(1, setting.amount.rounds + 1):
@@ -27,15 +28,16 @@ def beside(setting: Setting) -> list[Figure]:
             waited["receiving"] += waits.between(one.first_byte, one.answered)
             waited["processing"] += waits.between(one.answered, one.visible)
             seconds.append(one.seconds)
+            spent.append(one.cpu)
             with asking(setting.instance, asker) as waits:
                 time.sleep(_IDLE)
             waited["idle"] += waits.between()
             shown = ", ".join(f"{name} {percentile(some, 0.99) * 1000:.0f}" for name, some in waited.items())
             tell(f"Round {number}: {one.seconds:.2f} s; p99 of others in ms so far: {shown}")
-    return _figures(setting, waited, seconds)
+    return _figures(setting, waited, seconds, cpu.middle(spent))
 
 
-def _figures(setting: Setting, waited: dict[str, list[float]], seconds: list[float]) -> list[Figure]:
+def _figures(setting: Setting, waited: dict[str, list[float]], seconds: list[float], spent: cpu.Spent) -> list[Figure]:
     idle = Baseline("the same, hub idle", [percentile(waited["idle"], 0.99) * 1000])
 
     def figure(name: str, waits: list[float]) -> Figure:
@@ -56,6 +58,6 @@ def _figures(setting: Setting, waited: dict[str, list[float]], seconds: list[flo
         Figure(
             f"{setting.title}: last byte -> every parcel fetchable, with others' requests",
             seconds,
-            note=f"{PER_SECOND} requests a second beside it",
+            note=f"{PER_SECOND} requests a second beside it; {cpu.told(spent)}",
         ),
     ]

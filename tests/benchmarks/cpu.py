@@ -1,6 +1,6 @@
 """Processor time of the hub's programs: what a machine that others use too does not blur as it blurs the clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import psutil
@@ -17,6 +17,11 @@ def spent(processes: Mapping[str, psutil.Process]) -> Spent:
 def difference(before: Spent, after: Spent) -> Spent:
     """Return what was used between two looks."""
     return {name: after[name] - before[name] for name in after}
+
+
+def middle(several: Sequence[Spent]) -> Spent:
+    """Return the one in the middle, by sum."""
+    return sorted(several, key=lambda spent: sum(spent.values()))[len(several) // 2]
 
 
 def told(spent: Spent, times: int = 1) -> str:

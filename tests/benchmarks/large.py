@@ -70,6 +70,7 @@ def _speed(setting: Setting, pushed: list[Pushed], others: dict[str, list[float]
 
 
 def _processor_time(title: str, pushed: list[Pushed]) -> Figure:
-    middle = sorted(pushed, key=lambda one: sum(one.cpu.values()))[len(pushed) // 2]
     totals = [sum(one.cpu.values()) for one in pushed]
-    return Figure(f"{title}: processor time of all processes", totals, note=cpu.told(middle.cpu))
+    return Figure(
+        f"{title}: processor time of all processes", totals, note=cpu.told(cpu.middle([one.cpu for one in pushed]))
+    )
