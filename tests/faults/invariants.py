@@ -1,7 +1,6 @@
 """What must hold, looked at from outside: by SQL, in the key store's directory, and by what members received."""
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -215,8 +214,3 @@ _SUBJECT = {"pushed": "report", "lapsed": "report", "released": "parcel", "erase
 def subject_of(act: str, body: dict[str, Any]) -> str:
     """Return what an entry of the log is about."""
     return str(body["subjects"].get(_SUBJECT.get(act, ""), ""))
-
-
-def settled(started: float) -> float:
-    """Return the seconds since ``started``, rounded for a report."""
-    return round(time.monotonic() - started, 1)

@@ -6,10 +6,11 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
-from tests.faults.invariants import Watch, check_all, settled, wait_quiet
+from tests.faults.invariants import Watch, check_all, wait_quiet
 from tests.faults.killing import Killer
 from tests.faults.scenario import Members
 from tests.support.processes import log_tail, process_hub
@@ -17,7 +18,7 @@ from tests.support.processes import log_tail, process_hub
 SEED = int(os.environ.get("KESSETSU_TEST_SEED", "20261120"))
 
 
-def survive(kills: int, capsys: pytest.CaptureFixture[str]) -> None:
+def survive(kills: int, tell: Callable[[str], None]) -> None:
     """Let members work on a hub whose programs are killed so many times, and check what is left."""
     started = time.monotonic()
     with process_hub() as hub:
@@ -25,20 +26,18 @@ def survive(kills: int, capsys: pytest.CaptureFixture[str]) -> None:
         killer = Killer(hub, members, SEED)
         hub.start()
         with watch.watching(), members.working():
-            killer.run(kills)
+            killer.run(kills, tell)
             members.stop_pushing()
             hub.wait_ready()
             wait_quiet(hub, members)
-        took = settled(started)
         accepted = [sent for sent in members.sent if sent.receipt]
-        with capsys.disabled():
-            print(  # noqa: T201 - a run's report is for who ran it
-                f"\n{kills} kills ({killer.missed} off their moment) in {took} s:"
-                f" {dict(Counter(kill.partition('/')[2] for kill in killer.done))};"
-                f" {len(accepted)} reports accepted, {sum(sent.attempts for sent in accepted)} pushes,"
-                f" {len(members.sent) - len(accepted)} too late; answers {dict(sorted(members.statuses.items()))};"
-                f" {watch.looks} looks; ends by themselves: api {hub.api.exits}, worker {hub.worker.exits}"
-            )
+        tell(
+            f"{kills} kills, {killer.missed} off their moment, in {time.monotonic() - started:.0f} s:"
+            f" {dict(Counter(kill.partition('/')[2] for kill in killer.done))};"
+            f" {len(accepted)} reports accepted in {sum(sent.attempts for sent in accepted)} pushes,"
+            f" {len(members.sent) - len(accepted)} too late; answers {dict(sorted(members.statuses.items()))};"
+            f" {watch.looks} looks; ends by themselves: api {hub.api.exits}, worker {hub.worker.exits}"
+        )
         assert not members.failures, members.failures
         assert not watch.wrong, watch.wrong[:5]
         assert watch.looks > kills
@@ -47,14 +46,25 @@ def survive(kills: int, capsys: pytest.CaptureFixture[str]) -> None:
         check_all(hub, members)
 
 
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Give a way to write a line to whoever runs the test."""
+
+    def write(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}", end="", flush=True)  # noqa: T201 - a run's report is for who ran it
+
+    return write
+
+
 class TestKills:
     """Accepted means kept; a retry neither loses nor doubles; a report's parcels appear all at once or not at all."""
 
-    def test_survives_kills(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_survives_kills(self, tell: Callable[[str], None]) -> None:
         """After twenty-four kills every accepted report was delivered once, or erased on time."""
-        survive(24, capsys)
+        survive(24, tell)
 
     @pytest.mark.soak
-    def test_survives_many_kills(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_survives_many_kills(self, tell: Callable[[str], None]) -> None:
         """After two hundred and forty kills, too."""
-        survive(240, capsys)
+        survive(240, tell)
