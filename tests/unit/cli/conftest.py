@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from hub.cli.catalogue import VOICE
 from hub.cli.main import run
 from hub.cli.session import Session
 from hub.settings import write_settings
@@ -15,8 +16,9 @@ from tests.unit.cli.running import Kessetsu, Ran
 
 @pytest.fixture(autouse=True)
 def _english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Speak English whatever the machine's language is."""
+    """Speak English whatever the machine's language is, and whatever a test before this one chose."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setattr(VOICE, "language", "en")
 
 
 @pytest.fixture
