@@ -25,7 +25,7 @@ BAD: list[tuple[Rule, str, str]] = [
     (rules.nothing_is_unfinished, "docs/x.md", "FIXME\n"),
     (rules.nothing_is_unfinished, "hub/x.py", "raise NotImplementedError\n"),
     (rules.no_machine_is_named, "README.md", "see /home/alice/notes\n"),
-    (rules.no_machine_is_named, "Makefile", "cd /work/main\n"),
+    (rules.no_machine_is_named, "Makefile", "cd /root/hub\n"),
     (rules.no_machine_is_named, "requirements.lock", "--index-url https://pypi.org/simple\n"),
     (rules.only_the_store_knows_sqlalchemy, "hub/flow.py", "import sqlalchemy as sa\n"),
     (rules.only_the_store_knows_sqlalchemy, "api/x.py", "def f():\n    from sqlalchemy.exc import DBAPIError\n"),
